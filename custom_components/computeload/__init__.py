@@ -1,0 +1,1 @@
+"""computeload: the energy butler of sites that run their own compute."""
