@@ -143,6 +143,8 @@ class Reason(StrEnum):
     """Given back to the battery's own control."""
     ISLANDED = "islanded"
     """The grid is gone; the battery must be free to carry the site."""
+    NO_METER = "no_meter"
+    """No grid meter has been added yet."""
     NO_BATTERY = "no_battery"
     """There is no battery that could be controlled now."""
 

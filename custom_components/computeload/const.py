@@ -1,0 +1,49 @@
+"""Constants of the Home Assistant layer."""
+
+import logging
+from typing import Final
+
+from homeassistant.const import Platform
+
+DOMAIN: Final = "computeload"
+LOGGER: Final = logging.getLogger(__package__)
+
+PLATFORMS: Final = [
+    Platform.BINARY_SENSOR,
+    Platform.NUMBER,
+    Platform.SELECT,
+    Platform.SENSOR,
+    Platform.SWITCH,
+]
+
+# Site (config entry data)
+CONF_CONNECTION_LIMIT_KW: Final = "connection_limit_kw"
+CONF_CURRENCY: Final = "currency"
+CONF_EXPORT_LIMIT_KW: Final = "export_limit_kw"
+CONF_PHASE_LIMIT_A: Final = "phase_limit_a"
+CONF_SIMULATION: Final = "simulation"
+CONF_SCENARIO: Final = "scenario"
+CONF_SPEED: Final = "speed"
+CONF_TARGET_PEAK_KW: Final = "target_peak_kw"
+
+# Asset (config subentry data)
+CONF_CAPACITY_KWH: Final = "capacity_kwh"
+CONF_CHARGE_LIMIT_KW: Final = "charge_limit_kw"
+CONF_DISCHARGE_LIMIT_KW: Final = "discharge_limit_kw"
+CONF_LINK: Final = "link"
+CONF_POLL_S: Final = "poll_s"
+CONF_PROFILE: Final = "profile"
+CONF_ROLE: Final = "role"
+CONF_UNIT_ID: Final = "unit_id"
+
+ROLE_GRID: Final = "grid"
+ROLE_BRANCH: Final = "branch"
+
+LINK_TCP: Final = "tcp"
+LINK_TLS: Final = "tls"
+LINK_RTU_TCP: Final = "rtu_tcp"
+LINK_SERIAL: Final = "serial"
+LINK_SIMULATED: Final = "simulated"
+
+PUBLISH_S: Final = 5.0
+"""Entities learn of new values at most this often; the control loop is faster."""

@@ -1,0 +1,147 @@
+"""Carrying commands out: one writer per asset, the newest command wins.
+
+A writer never lets the control loop wait. It writes one command at a time, forgets the
+ones that were overtaken meanwhile, and repeats a release until the device has taken it:
+an asset that is not known to be back under its own control is never given up.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Protocol
+
+from .const import LOGGER
+from .core.model import Command
+from .drivers.base import Device, DeviceError
+
+FAILURES_TO_GIVE_UP = 3
+"""So many refused or unanswered commands in a row, and the asset is left alone for a while."""
+FIRST_PAUSE_S = 60.0
+LONGEST_PAUSE_S = 900.0
+RELEASE_RETRY_S = 5.0
+REWRITE_S = 1.0
+"""A failed command is tried again no sooner than this."""
+
+
+class StartTask(Protocol):
+    """How a writer's work is started; Home Assistant owns the tasks."""
+
+    def __call__(self, target: Coroutine[None, None, None], name: str) -> asyncio.Task[None]:
+        """Start the coroutine at once and return its task."""
+        ...
+
+
+class AssetWriter:
+    """Writes one asset's commands, and knows how that goes."""
+
+    def __init__(
+        self,
+        device: Device,
+        name: str,
+        *,
+        start_task: StartTask,
+        engaged: Callable[[], None],
+        monotonic_s: Callable[[], float],
+    ) -> None:
+        """Prepare. ``engaged`` is called whenever it changes who has the asset."""
+        self._device = device
+        self._name = name
+        self._start_task = start_task
+        self._on_engaged = engaged
+        self._monotonic_s = monotonic_s
+        self._next: Command | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._failures = 0
+        self._pause_s = FIRST_PAUSE_S
+        self._paused_until_s: float | None = None
+        self._failed_s: float | None = None
+        self.engaged = False
+        """True from the first command until a release went through."""
+        self.last_error: str | None = None
+        self.writes = 0
+        self.refusals = 0
+
+    def usable(self, now_s: float) -> bool:
+        """Tell whether the asset may be commanded; False for a while after it refused."""
+        return self._paused_until_s is None or now_s >= self._paused_until_s
+
+    @property
+    def faulted(self) -> bool:
+        """Return whether the asset has refused and has not taken a command since."""
+        return self._paused_until_s is not None
+
+    def needs_rewrite(self, now_s: float) -> bool:
+        """Tell once that the last command did not arrive and should be tried again."""
+        if self._failed_s is None or now_s - self._failed_s < REWRITE_S:
+            return False
+        self._failed_s = None
+        return True
+
+    def give_up(self, why: str) -> None:
+        """Leave the asset alone for a while, longer each time it disappoints."""
+        self._paused_until_s = self._monotonic_s() + self._pause_s
+        self._pause_s = min(self._pause_s * 2.0, LONGEST_PAUSE_S)
+        if self.last_error != why:
+            LOGGER.warning("%s: no longer commanded: %s", self._name, why)
+        self.last_error = why
+
+    def send(self, command: Command) -> None:
+        """Write this command as soon as the one under way is done."""
+        self._next = command
+        if self._task is None or self._task.done():
+            self._task = self._start_task(self._async_run(), f"command {self._name}")
+
+    async def async_release(self) -> None:
+        """Give the asset back, after what is under way; returns when that was tried once."""
+        self._next = None
+        if self._task is not None and not self._task.done():
+            # What is on the wire cannot be taken back; the release has to come after it.
+            await asyncio.wait({self._task}, timeout=5.0)
+            self._task.cancel()
+        if self.engaged:
+            await self._async_try_release()
+
+    async def _async_run(self) -> None:
+        while (command := self._next) is not None:
+            self._next = None
+            if command.power_w is not None:
+                await self._async_write(command.power_w)
+            elif not await self._async_try_release() and self._next is None:
+                await asyncio.sleep(RELEASE_RETRY_S)
+                self._next = self._next or command
+
+    async def _async_write(self, power_w: float) -> None:
+        if not self.engaged:
+            self.engaged = True
+            self._on_engaged()
+        self.writes += 1
+        try:
+            await self._device.command(power_w)
+        except DeviceError as err:
+            self.refusals += 1
+            self._failures += 1
+            self._failed_s = self._monotonic_s()
+            if self._failures >= FAILURES_TO_GIVE_UP:
+                self._failures = 0
+                self.give_up(str(err))
+        else:
+            self._failures = 0
+            self._failed_s = None
+
+    def recovered(self) -> None:
+        """Forget past trouble: the asset has done again what it was told."""
+        if self.faulted:
+            LOGGER.info("%s: follows commands again", self._name)
+        self._paused_until_s = None
+        self._pause_s = FIRST_PAUSE_S
+        self.last_error = None
+
+    async def _async_try_release(self) -> bool:
+        try:
+            await self._device.release()
+        except DeviceError as err:
+            LOGGER.debug("%s: release failed, trying again: %s", self._name, err)
+            return False
+        if self.engaged:
+            self.engaged = False
+            self._on_engaged()
+        return True
