@@ -5,22 +5,171 @@ no Home Assistant, and the modules beside this one are the thin layer that joins
 Home Assistant. Data flows one way: readings in, decision, commands out, then publishing.
 """
 
-import time
 from datetime import UTC, datetime
 from pathlib import Path
+import time
 
-from homeassistant.core import HomeAssistant
-from homeassistant.exceptions import ConfigEntryNotReady
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.exceptions import ConfigEntryError, ConfigEntryNotReady
 from homeassistant.helpers import config_validation as cv, device_registry as dr
+from homeassistant.helpers.storage import Store
 from homeassistant.helpers.typing import ConfigType
 
-from .const import CONF_POLL_S, CONF_PROFILE, CONF_ROLE, CONF_SIMULATION, DOMAIN, LOGGER, PLATFORMS, ROLE_GRID
-from .controller import Controller
+from .const import (
+    CONF_LINK,
+    CONF_POLL_S,
+    CONF_PROFILE,
+    CONF_ROLE,
+    CONF_UNIT_ID,
+    DOMAIN,
+    LOGGER,
+    PLATFORMS,
+    ROLE_GRID,
+)
+from .controller import STORE_VERSION, Controller
 from .coordinator import ComputeLoadConfigEntry, DeviceCoordinator, SiteRuntime
-from .core.model import Clock
+from .core.model import AssetKind
+from .dashboard import async_setup_frontend
+from .drivers.base import DeviceError
 from .drivers.modbus import open_device
-from .drivers.profile import load_library
+from .drivers.profile import Library, load_library
 from .link import async_open_unit
 from .simulation import async_start_simulator
+from .simulator.sections import ScenarioError
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
+PROFILES = Path(__file__).parent / "drivers" / "profiles"
+
+
+class SystemClock:
+    """The time of this machine."""
+
+    def now(self) -> datetime:
+        """Return the wall clock, UTC-aware."""
+        return datetime.now(UTC)
+
+    def monotonic_s(self) -> float:
+        """Return seconds on the clock that never steps."""
+        return time.monotonic()
+
+
+async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
+    """Set up what all sites share."""
+    await async_setup_frontend(hass)
+    return True
+
+
+async def async_get_library(hass: HomeAssistant) -> Library:
+    """Return the device profiles; the files are read once per start."""
+    if (library := hass.data.get(DOMAIN)) is None:
+        library = await hass.async_add_executor_job(load_library, [PROFILES])
+        hass.data[DOMAIN] = library
+        for error in library.errors:
+            LOGGER.error("Device profile left out: %s", error)
+    return library
+
+
+async def async_setup_entry(hass: HomeAssistant, entry: ComputeLoadConfigEntry) -> bool:
+    """Set up one site: devices first, then control, then entities."""
+    library = await async_get_library(hass)
+    try:
+        simulator = await async_start_simulator(hass, entry)
+    except ScenarioError as err:
+        raise ConfigEntryError(
+            translation_domain=DOMAIN,
+            translation_key="scenario_missing",
+            translation_placeholders={"error": str(err)},
+        ) from err
+    clock = SystemClock() if simulator is None else simulator.clock
+    controller = Controller(hass, entry, clock)
+    runtime = SiteRuntime(controller=controller, library=library, clock=clock, simulator=simulator)
+    entry.runtime_data = runtime
+    _register_site_device(hass, entry)
+    for subentry_id in entry.subentries:
+        _add_device(hass, entry, runtime, subentry_id)
+    await controller.async_load()
+    await _async_first_readings(entry, runtime)
+    await controller.async_start(runtime.devices)
+    for device in runtime.devices.values():
+        device.async_start()
+    await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
+    entry.async_on_unload(entry.add_update_listener(_async_reload))
+    return True
+
+
+def _register_site_device(hass: HomeAssistant, entry: ComputeLoadConfigEntry) -> None:
+    """Make the site a device first: the assets' devices point at it."""
+    dr.async_get(hass).async_get_or_create(
+        config_entry_id=entry.entry_id,
+        identifiers={(DOMAIN, entry.entry_id)},
+        name=entry.title,
+        manufacturer="computeload",
+        translation_key="site",
+        entry_type=dr.DeviceEntryType.SERVICE,
+    )
+
+
+@callback
+def _add_device(
+    hass: HomeAssistant, entry: ComputeLoadConfigEntry, runtime: SiteRuntime, subentry_id: str
+) -> None:
+    """Add one asset. One that cannot be opened is left out, and the site goes on without it."""
+    subentry = entry.subentries[subentry_id]
+    data = subentry.data
+    profile = runtime.library.profiles.get(data[CONF_PROFILE])
+    if profile is None:
+        LOGGER.error(
+            "%s: the device profile %s is not there any more; reconfigure this device",
+            subentry.title,
+            data[CONF_PROFILE],
+        )
+        return
+    try:
+        unit = async_open_unit(hass, entry, data[CONF_LINK], data[CONF_UNIT_ID], runtime.simulator)
+    except DeviceError as err:
+        LOGGER.error("%s: %s", subentry.title, err)
+        return
+    runtime.devices[subentry_id] = DeviceCoordinator(
+        hass,
+        entry,
+        subentry,
+        device=open_device(profile, unit, runtime.clock),
+        profile=profile,
+        clock=runtime.clock,
+        poll_s=data[CONF_POLL_S],
+    )
+
+
+async def _async_first_readings(entry: ComputeLoadConfigEntry, runtime: SiteRuntime) -> None:
+    """Read the grid meter, without which there is no site to control.
+
+    Every other device may be silent; it is asked in its own loop and costs no one time.
+    """
+    for device in runtime.of_kind(AssetKind.METER):
+        if device.subentry.data.get(CONF_ROLE) == ROLE_GRID:
+            await device.async_refresh()
+            if not device.last_update_success:
+                raise ConfigEntryNotReady(
+                    translation_domain=DOMAIN,
+                    translation_key="meter_not_ready",
+                    translation_placeholders={
+                        "device": device.name,
+                        "error": str(device.last_exception),
+                    },
+                )
+
+
+async def _async_reload(hass: HomeAssistant, entry: ComputeLoadConfigEntry) -> None:
+    """Reload the site when it or one of its assets was changed."""
+    await hass.config_entries.async_reload(entry.entry_id)
+
+
+async def async_unload_entry(hass: HomeAssistant, entry: ComputeLoadConfigEntry) -> bool:
+    """Hand everything back, then let go."""
+    await entry.runtime_data.controller.async_stop()
+    return await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
+
+
+async def async_remove_entry(hass: HomeAssistant, entry: ComputeLoadConfigEntry) -> None:
+    """Forget a removed site's state."""
+    await Store(hass, STORE_VERSION, f"{DOMAIN}.{entry.entry_id}").async_remove()

@@ -372,9 +372,7 @@ class Controller(DataUpdateCoordinator[SiteData]):
         reading = device.latest
         power_w = reading.number(Quantity.POWER_W) if reading else None
         rated_w = (reading.number(Quantity.RATED_POWER_W) if reading else None) or math.inf
-        charge_w = _least(
-            data.get(CONF_CHARGE_LIMIT_KW), reading, Quantity.CHARGE_LIMIT_W, rated_w
-        )
+        charge_w = _least(data.get(CONF_CHARGE_LIMIT_KW), reading, Quantity.CHARGE_LIMIT_W, rated_w)
         discharge_w = _least(
             data.get(CONF_DISCHARGE_LIMIT_KW), reading, Quantity.DISCHARGE_LIMIT_W, rated_w
         )
@@ -482,7 +480,10 @@ class Controller(DataUpdateCoordinator[SiteData]):
         self._published_s = self.hass.loop.time()
         for asset_id, writer in self.writers.items():
             self._issue(
-                f"not_following_{asset_id}", "not_following", writer.faulted, self._name_of(asset_id)
+                f"not_following_{asset_id}",
+                "not_following",
+                writer.faulted,
+                self._name_of(asset_id),
             )
         self.async_set_updated_data(self._site_data())
 
@@ -549,7 +550,9 @@ class Controller(DataUpdateCoordinator[SiteData]):
 
     def _soc(self) -> float | None:
         """Return the state of charge of all batteries together, by their capacity."""
-        states = [self._battery_state(b, self.clock.monotonic_s()) for b in self._batteries.values()]
+        states = [
+            self._battery_state(b, self.clock.monotonic_s()) for b in self._batteries.values()
+        ]
         sound = [(s.soc, s.capacity_wh) for s in states if known(s.soc) and s.capacity_wh > 0.0]
         total_wh = sum(wh for _, wh in sound)
         return sum((soc or 0.0) * wh for soc, wh in sound) / total_wh if total_wh else None
