@@ -31,25 +31,35 @@ class DeviceError(Exception):
 
 
 class CannotConnectError(DeviceError):
-    """Nothing answers at this address."""
+    """Nothing answers at this address. Placeholder: ``device``."""
 
     key = "cannot_connect"
 
 
 class NoAnswerError(DeviceError):
-    """The link is up, but the device (unit id) does not answer in time."""
+    """The link is up, but the device (unit id) does not answer in time.
+
+    Placeholders: ``device``, ``timeout_s``.
+    """
 
     key = "no_answer"
 
 
 class WrongDeviceError(DeviceError):
-    """Something answers, but not the device that the profile describes."""
+    """Something answers, but not the device that the profile describes.
+
+    Placeholders: ``device``, ``expected``, ``found``.
+    """
 
     key = "wrong_device"
 
 
 class RefusedError(DeviceError):
-    """The device answered a command or a read with a refusal."""
+    """The device answered a command or a read with a refusal.
+
+    Placeholders: ``device``, ``what`` (was refused), ``code`` (the Modbus exception code,
+    or "-" where the refusal is ours).
+    """
 
     key = "refused"
 

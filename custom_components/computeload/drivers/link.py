@@ -1,0 +1,106 @@
+"""One unit id on a link, with a time limit of its own for every request.
+
+The link below is shared: its own time-out is as long as the slowest of its users asks
+for. What the control loop waits for is therefore cut here, request by request, and
+errors of the link become the few that the rest of the package knows.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from modbus_connection import (
+    ExceptionCode,
+    ModbusConnectionError,
+    ModbusError,
+    ModbusExceptionError,
+    ModbusUnit,
+)
+
+from .base import CannotConnectError, DeviceError, NoAnswerError, RefusedError
+
+_UNREACHABLE: Final = frozenset(
+    {
+        ExceptionCode.GATEWAY_PATH_UNAVAILABLE,
+        ExceptionCode.GATEWAY_TARGET_DEVICE_FAILED_TO_RESPOND,
+    }
+)
+
+ABSENT_CODES: Final = frozenset(
+    {
+        ExceptionCode.ILLEGAL_FUNCTION,
+        ExceptionCode.ILLEGAL_DATA_ADDRESS,
+        ExceptionCode.ILLEGAL_DATA_VALUE,
+    }
+)
+"""What a device answers about registers that it does not have."""
+
+
+class TimedUnit:
+    """The reads and writes of a unit; each ends within its time or raises DeviceError.
+
+    A refusal by the device stays a ModbusExceptionError: what it means is the caller's
+    to say.
+    """
+
+    def __init__(self, unit: ModbusUnit, name: str, timeout_s: float) -> None:
+        """Wrap a unit; ``name`` is what errors call the device."""
+        self._unit = unit
+        self._name = name
+        self._timeout_s = timeout_s
+
+    async def read_holding_registers(self, address: int, count: int) -> list[int]:
+        """Read holding registers (function 3)."""
+        return await self._limited(self._unit.read_holding_registers, address, count)
+
+    async def read_input_registers(self, address: int, count: int) -> list[int]:
+        """Read input registers (function 4)."""
+        return await self._limited(self._unit.read_input_registers, address, count)
+
+    async def write_register(self, address: int, value: int) -> None:
+        """Write one register (function 6)."""
+        await self._limited(self._unit.write_register, address, value)
+
+    async def write_registers(self, address: int, values: list[int]) -> None:
+        """Write adjoining registers (function 16)."""
+        await self._limited(self._unit.write_registers, address, values)
+
+    async def _limited[A, R](
+        self, request: Callable[[int, A], Awaitable[R]], address: int, argument: A
+    ) -> R:
+        """Send one request, and name what went wrong."""
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await request(address, argument)
+        except TimeoutError as error:
+            if not self._unit.connected:
+                raise self._cannot_connect() from error
+            raise self._no_answer() from error
+        except ModbusExceptionError as error:
+            if error.exception_code in _UNREACHABLE:
+                raise self._no_answer() from error
+            raise
+        except ModbusConnectionError as error:
+            raise self._cannot_connect() from error
+        except ModbusError as error:
+            raise self._no_answer() from error
+
+    def _no_answer(self) -> NoAnswerError:
+        """Return the error for a device that is silent, or answers with garbage."""
+        seconds = f"{self._timeout_s:g}"
+        return NoAnswerError(
+            f"{self._name}: no usable answer within {seconds} s",
+            device=self._name,
+            timeout_s=seconds,
+        )
+
+    def _cannot_connect(self) -> CannotConnectError:
+        """Return the error for a link that is down."""
+        return CannotConnectError(f"{self._name}: no connection", device=self._name)
+
+
+def refused(name: str, what: str, error: ModbusExceptionError) -> DeviceError:
+    """Return the error for a request that a device has refused."""
+    code = str(int(error.exception_code or 0))
+    message = f"{name}: {what} refused with exception code {code}"
+    return RefusedError(message, device=name, what=what, code=code)

@@ -1,0 +1,215 @@
+"""Carrying out what a profile says about control: enable, set, release.
+
+The steps of ``enable`` run when control is taken, and again after the link was lost or
+the command has lapsed. Each command then runs the steps of the setpoint, and nothing
+else is written.
+"""
+
+import asyncio
+from collections.abc import Mapping
+import math
+from typing import Final, Protocol
+
+from modbus_connection import ModbusExceptionError
+
+from ..core.model import Clock, Value
+from .base import RefusedError
+from .decode import encode
+from .link import TimedUnit, refused
+from .spec import (
+    Check,
+    Constant,
+    Control,
+    Counter,
+    Location,
+    Occasion,
+    Part,
+    Power,
+    Register,
+    Step,
+    Wait,
+    Words,
+    Write,
+)
+
+_CHECK_EVERY_S: Final = 0.2
+
+
+class Ground(Protocol):
+    """What sequences need of the device that they run on."""
+
+    async def place(self, location: Location) -> Register | None:
+        """Return where a value is on this device; None where it has none."""
+        ...
+
+    async def read_for_control(self) -> tuple[Mapping[str, Value], Mapping[int, int]]:
+        """Read what commands refer to: values by key, scale exponents by address."""
+        ...
+
+
+class Commander:
+    """Commands one device."""
+
+    def __init__(
+        self,
+        name: str,
+        control: Control,
+        units: Mapping[str, TimedUnit],
+        ground: Ground,
+        clock: Clock,
+    ) -> None:
+        """Start without control; ``name`` is what errors call the device."""
+        self._name = name
+        self._control = control
+        self._units = units
+        self._ground = ground
+        self._clock = clock
+        self._enabled = False
+        self._held = False
+        self._commanded_at_s = -math.inf
+        self._counter = 0
+        self._values: Mapping[str, Value] = {}
+        self._exponents: Mapping[int, int] = {}
+
+    def forget(self) -> None:
+        """Take control anew with the next command: the device may have dropped it."""
+        self._enabled = False
+
+    def saw_own_control(self) -> None:
+        """Note that the device reported, in a reading, that it follows no command.
+
+        A reading that is younger than the device's reaction time says nothing.
+        """
+        age_s = self._clock.monotonic_s() - self._commanded_at_s
+        if age_s > self._control.contract.delay_s:
+            self._enabled = False
+
+    async def command(self, power_w: float) -> None:
+        """Command this power, our sign. Raises RefusedError."""
+        if not math.isfinite(power_w):
+            raise RefusedError(
+                f"{self._name}: {power_w} is not a power",
+                device=self._name,
+                what="a command that is not a number",
+                code="-",
+            )
+        lapse_s = self._control.contract.lapse_s
+        if lapse_s and self._clock.monotonic_s() - self._commanded_at_s >= lapse_s:
+            self._enabled = False
+        enabled, self._enabled = self._enabled, False
+        self._counter = self._counter % 0xFFFF + 1
+        if not enabled:
+            self._values, self._exponents = await self._ground.read_for_control()
+            self._held = True
+            await self._run(self._control.enable, power_w)
+        await self._run(self._control.setpoint, power_w)
+        self._enabled = True
+        self._commanded_at_s = self._clock.monotonic_s()
+
+    async def release(self) -> None:
+        """Give the device back, whether or not we hold it."""
+        self._enabled = False
+        for step in self._control.release:
+            if isinstance(step, Write) and await self._needs_exponent(step):
+                self._values, self._exponents = await self._ground.read_for_control()
+                break
+        await self._run(self._control.release, 0.0)
+        self._held = False
+
+    async def _needs_exponent(self, step: Write) -> bool:
+        """Whether a value of a write is scaled by a register."""
+        places = [await self._ground.place(part.location) for part in step.parts]
+        return any(place is not None and place.scale_address is not None for place in places)
+
+    async def _run(self, steps: tuple[Step, ...], power_w: float) -> None:
+        """Take the steps in order."""
+        for step in steps:
+            match step:
+                case Wait(seconds):
+                    await asyncio.sleep(seconds)
+                case Check():
+                    await self._check(step)
+                case Write() if not step.only or self._occasion(power_w) & step.only:
+                    await self._write(step, power_w)
+
+    def _occasion(self, power_w: float) -> frozenset[Occasion]:
+        """Return what applies now."""
+        if abs(power_w) * 2 < self._control.contract.resolution_w or power_w == 0:
+            direction = Occasion.IDLE
+        else:
+            direction = Occasion.DISCHARGE if power_w > 0 else Occasion.CHARGE
+        return frozenset({direction, Occasion.ENGAGED} if self._held else {direction})
+
+    async def _write(self, step: Write, power_w: float) -> None:
+        """Send one request."""
+        words: list[int] = []
+        first: Register | None = None
+        for part in step.parts:
+            place = await self._ground.place(part.location)
+            if place is None:
+                raise self._unsupported(f"writing {_named(part.location)}")
+            first = first or place
+            words += encode(part, place, self._value(part, power_w), self._exponent(place))
+        if first is None:
+            return
+        unit = self._units[first.unit]
+        try:
+            if step.function == 6 or (step.function is None and len(words) == 1):  # noqa: PLR2004
+                await unit.write_register(first.address, words[0])
+            else:
+                await unit.write_registers(first.address, words)
+        except ModbusExceptionError as error:
+            what = f"writing {_named(step.parts[0].location)}"
+            raise refused(self._name, what, error) from error
+
+    def _exponent(self, place: Register) -> int:
+        """Return the power of ten of a value's scale register."""
+        return self._exponents.get(place.scale_address or -1, 0)
+
+    def _value(self, part: Part, power_w: float) -> float:
+        """Return what to write, in the unit of the part."""
+        match part.expression:
+            case Constant(value):
+                return value
+            case Counter():
+                return self._counter
+            case Words() as words:
+                occasion = self._occasion(power_w)
+                if Occasion.IDLE in occasion:
+                    return words.idle
+                return words.charge if Occasion.CHARGE in occasion else words.discharge
+            case Power() as power:
+                value = abs(power_w) if power.magnitude else power_w * power.sign
+                if power.percent_of is None:
+                    return value
+                base = self._values.get(power.percent_of)
+                if not isinstance(base, int | float) or base <= 0:
+                    raise self._unsupported(f"reading '{power.percent_of}', which is 100 %,")
+                return value / base * 100.0
+
+    async def _check(self, step: Check) -> None:
+        """Wait until a value is what it must be."""
+        deadline_s = self._clock.monotonic_s() + step.within_s
+        while self._values.get(step.key) not in step.allowed:
+            if self._clock.monotonic_s() >= deadline_s:
+                found = self._values.get(step.key, "nothing")
+                raise RefusedError(
+                    f"{self._name}: {step.key} is {found}; {step.remedy}",
+                    device=self._name,
+                    what=step.remedy,
+                    code="-",
+                )
+            await asyncio.sleep(_CHECK_EVERY_S)
+            self._values, self._exponents = await self._ground.read_for_control()
+
+    def _unsupported(self, what: str) -> RefusedError:
+        """Return the error for what this device does not offer."""
+        message = f"{self._name}: {what} is not offered by this device"
+        return RefusedError(message, device=self._name, what=what, code="-")
+
+
+def _named(location: Location) -> str:
+    """Name a place for a message."""
+    if isinstance(location, Register):
+        return f"register {location.address}"
+    return f"{location.model}.{location.name}"
