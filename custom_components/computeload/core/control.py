@@ -38,8 +38,12 @@ RAMP_DOWN_S: Final = 10.0
 """How long a discharge takes to wind down once the meter is not to be trusted."""
 SOC_GUARD: Final = 0.002
 """Stop this far from a bound: readings are coarse and batteries react late."""
+SOC_SLACK: Final = 0.01
+"""A state of charge this far beyond empty or full is rounding; further is a fault."""
 TAPER_S: Final = 60.0
 """Never ask for more than the energy left would last for this long."""
+KEEPING: Final = frozenset({ControlState.SHAVING, ControlState.LIMITING})
+"""The states in which a limit or the target is being kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +53,9 @@ class _Wish:
     power_w: float
     state: ControlState
     reason: Reason
-    hard: bool = False
-    """True where a hard limit asks: then the reserve may be used."""
+    hard_w: float = 0.0
+    """The part of it that a hard limit asks for: for that the reserve may be used."""
+    hard_reason: Reason = Reason.CONNECTION_LIMIT
 
 
 def decide(state: SiteState, limits: Limits, memory: Memory) -> Decision:
@@ -69,12 +74,14 @@ def decide(state: SiteState, limits: Limits, memory: Memory) -> Decision:
 
     wish = _wish(natural_w, allowed_w, import_w, target_w, limits, already_billed=already_billed)
     wish = _within_export(wish, natural_w, limits)
-    shared_w, given_w = _shared(wish, batteries, limits)
+    shared_w, given_w = _shared(wish.power_w, batteries, limits, _floor(limits, hard=False))
+    if wish.hard_w > max(given_w, 0.0):
+        wish = replace(wish, state=ControlState.LIMITING, reason=wish.hard_reason)
+        shared_w, given_w = _shared(wish.hard_w, batteries, limits, _floor(limits, hard=True))
     at_risk = natural_w > allowed_w
     unavoidable = at_risk and _unavoidable(natural_w, allowed_w, batteries, state, limits)
     wish = _explained(wish, given_w, batteries, limits)
-    keeping = wish.state in {ControlState.SHAVING, ControlState.LIMITING}
-    missing_w = max(wish.power_w - given_w, 0.0) if keeping else 0.0
+    missing_w = max(wish.power_w - given_w, 0.0) if wish.state in KEEPING else 0.0
     reason = Reason.UNAVOIDABLE if unavoidable and missing_w > 0.0 else wish.reason
 
     sent, commands = battery_commands(shared_w, wish.state, reason, state, memory)
@@ -102,6 +109,7 @@ def _controllable(battery: BatteryState) -> bool:
         battery.usable
         and known(battery.power_w)
         and known(battery.soc)
+        and -SOC_SLACK <= battery.soc <= 1.0 + SOC_SLACK
         and math.isfinite(battery.capacity_wh)
         and battery.capacity_wh > 0.0
     )
@@ -202,14 +210,14 @@ def _wish(
 ) -> _Wish:
     """Return what the batteries should do together, before anyone asks whether they can."""
     hard_w = natural_w - import_w
-    peak_w = natural_w - allowed_w
+    peak_w = min(natural_w - allowed_w, max(natural_w, 0.0))
+    hard_reason = Reason.CONNECTION_LIMIT
+    if limits.operator_w is not None and limits.operator_w < limits.connection_w:
+        hard_reason = Reason.OPERATOR_LIMIT
     if hard_w > 0.0 and hard_w >= peak_w:
-        reason = Reason.CONNECTION_LIMIT
-        if limits.operator_w is not None and limits.operator_w < limits.connection_w:
-            reason = Reason.OPERATOR_LIMIT
-        return _Wish(hard_w, ControlState.LIMITING, reason, hard=True)
+        return _Wish(hard_w, ControlState.LIMITING, hard_reason, hard_w, hard_reason)
     if peak_w > 0.0:
-        return _Wish(min(peak_w, max(natural_w, 0.0)), ControlState.SHAVING, Reason.PEAK)
+        return _Wish(peak_w, ControlState.SHAVING, Reason.PEAK, hard_w, hard_reason)
     ceiling_w = min(allowed_w, import_w, RECHARGE_CEILING * target_w)
     surplus_w = max(-natural_w, 0.0)
     if limits.strategy is Strategy.SELF_CONSUMPTION:
@@ -229,7 +237,7 @@ def _within_export(wish: _Wish, natural_w: float, limits: Limits) -> _Wish:
     if limits.export_w is not None:
         must_w = natural_w + not_negative(limits.export_w, 0.0)
         if must_w < 0.0 and wish.power_w > must_w:
-            return _Wish(must_w, ControlState.LIMITING, Reason.EXPORT_LIMIT, hard=True)
+            return _Wish(must_w, ControlState.LIMITING, Reason.EXPORT_LIMIT)
     return replace(wish, power_w=min(wish.power_w, most_w))
 
 
@@ -240,26 +248,25 @@ def _floor(limits: Limits, *, hard: bool) -> float:
 
 
 def _shared(
-    wish: _Wish, batteries: tuple[BatteryState, ...], limits: Limits
+    power_w: float, batteries: tuple[BatteryState, ...], limits: Limits, floor: float
 ) -> tuple[dict[str, float], float]:
-    """Split the wish among the batteries; return their setpoints and the sum."""
-    floor = _floor(limits, hard=wish.hard)
+    """Split a power among the batteries; return their setpoints and the sum."""
     ceiling = min(not_negative(limits.soc_max, 1.0), 1.0)
     energies: list[float] = []
     caps: list[float] = []
     for battery in batteries:
         soc = battery.soc or 0.0
-        if wish.power_w > 0.0:
+        if power_w > 0.0:
             energy_wh = (soc - floor - SOC_GUARD) * battery.capacity_wh
-            cap_w = not_negative(battery.discharge_limit_w, 0.0)
+            cap_w = not_negative(battery.discharge_limit_w)
         else:
             energy_wh = (ceiling - SOC_GUARD - soc) * battery.capacity_wh
-            cap_w = not_negative(battery.charge_limit_w, 0.0)
+            cap_w = not_negative(battery.charge_limit_w)
         energy_wh = max(energy_wh, 0.0)
         energies.append(energy_wh)
         caps.append(min(cap_w, energy_wh * 3600.0 / TAPER_S))
-    sign = 1.0 if wish.power_w > 0.0 else -1.0
-    parts = share(abs(wish.power_w), energies, caps)
+    sign = 1.0 if power_w > 0.0 else -1.0
+    parts = share(abs(power_w), energies, caps)
     setpoints = {
         b.asset_id: sign * _stepped(part, b.resolution_w)
         for b, part in zip(batteries, parts, strict=True)
@@ -296,13 +303,16 @@ def _explained(
     """Say why a wish was not granted, where it was not."""
     if given_w != 0.0 or wish.power_w == 0.0:
         return wish
-    if wish.hard or wish.reason is Reason.PEAK:
-        if not batteries:
-            return replace(wish, reason=Reason.NO_BATTERY)
-        held = any((b.soc or 0.0) > _floor(limits, hard=True) + SOC_GUARD for b in batteries)
-        return replace(wish, reason=Reason.RESERVE if held and not wish.hard else Reason.EMPTY)
-    reason = Reason.IDLE if batteries else Reason.NO_BATTERY
-    return replace(wish, state=ControlState.IDLE, reason=reason)
+    if wish.state not in KEEPING:
+        reason = Reason.IDLE if batteries else Reason.NO_BATTERY
+        return replace(wish, state=ControlState.IDLE, reason=reason)
+    if not batteries:
+        return replace(wish, reason=Reason.NO_BATTERY)
+    if wish.power_w < 0.0:
+        return wish
+    held = any((b.soc or 0.0) > _floor(limits, hard=True) + SOC_GUARD for b in batteries)
+    reserved = held and wish.state is ControlState.SHAVING
+    return replace(wish, reason=Reason.RESERVE if reserved else Reason.EMPTY)
 
 
 def _all_setpoints(state: SiteState, shared_w: Mapping[str, float]) -> dict[str, float | None]:

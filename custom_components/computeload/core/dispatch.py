@@ -105,7 +105,9 @@ def pv_commands(
         if last is not None and last.power_w is not None:
             heartbeat_s = inverter.heartbeat_s
             beat = heartbeat_s is not None and now_s - last.at_s >= heartbeat_s
-            if not beat and abs(goal_w - last.power_w) <= PV_DEADBAND * inverter.rated_w:
+            if not beat and abs(goal_w - last.power_w) <= PV_DEADBAND * not_negative(
+                inverter.rated_w
+            ):
                 sent[inverter.asset_id] = last
                 continue
         sent[inverter.asset_id] = Sent(power_w=goal_w, at_s=now_s, changed_s=now_s)
@@ -125,4 +127,4 @@ def _pv_goal_w(
     if room_w >= total_w * (PV_LIFT_MARGIN if limited else 1.0):
         return None
     part = not_negative(inverter.power_w) / total_w
-    return min(max(room_w * part, 0.0), inverter.rated_w)
+    return min(max(room_w * part, 0.0), not_negative(inverter.rated_w))
