@@ -53,7 +53,7 @@ class SystemClock:
         return time.monotonic()
 
 
-async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
+async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:  # noqa: ARG001 - HA's signature
     """Set up what all sites share."""
     await async_setup_frontend(hass)
     return True
@@ -61,7 +61,8 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
 
 async def async_get_library(hass: HomeAssistant) -> Library:
     """Return the device profiles; the files are read once per start."""
-    if (library := hass.data.get(DOMAIN)) is None:
+    library: Library | None = hass.data.get(DOMAIN)
+    if library is None:
         library = await hass.async_add_executor_job(load_library, [PROFILES])
         hass.data[DOMAIN] = library
         for error in library.errors:
@@ -88,7 +89,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: ComputeLoadConfigEntry) 
     for subentry_id in entry.subentries:
         _add_device(hass, entry, runtime, subentry_id)
     await controller.async_load()
-    await _async_first_readings(entry, runtime)
+    await _async_first_readings(runtime)
     await controller.async_start(runtime.devices)
     for device in runtime.devices.values():
         device.async_start()
@@ -140,7 +141,7 @@ def _add_device(
     )
 
 
-async def _async_first_readings(entry: ComputeLoadConfigEntry, runtime: SiteRuntime) -> None:
+async def _async_first_readings(runtime: SiteRuntime) -> None:
     """Read the grid meter, without which there is no site to control.
 
     Every other device may be silent; it is asked in its own loop and costs no one time.

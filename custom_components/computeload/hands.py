@@ -65,6 +65,11 @@ class AssetWriter:
         return self._paused_until_s is None or now_s >= self._paused_until_s
 
     @property
+    def idle(self) -> bool:
+        """Return whether nothing is being written and nothing waits to be."""
+        return self._next is None and (self._task is None or self._task.done())
+
+    @property
     def faulted(self) -> bool:
         """Return whether the asset has refused and has not taken a command since."""
         return self._paused_until_s is not None

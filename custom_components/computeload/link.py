@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from homeassistant.components.modbus import async_get_temporary_unit, async_get_unit
 from homeassistant.core import HomeAssistant, callback
@@ -17,7 +17,9 @@ from modbus_connection import (
 from . import const
 from .coordinator import ComputeLoadConfigEntry
 from .drivers.base import CannotConnectError
-from .simulator.server import SimulatedSite
+
+if TYPE_CHECKING:
+    from .simulator.server import SimulatedSite
 
 type Params = ModbusTcpParams | ModbusTlsParams | ModbusSerialParams
 

@@ -1,5 +1,7 @@
 """The simulated site: a lab in this process, for users without hardware."""
 
+from typing import TYPE_CHECKING
+
 from homeassistant.config_entries import ConfigSubentryData
 from homeassistant.core import HomeAssistant
 
@@ -20,7 +22,9 @@ from .const import (
 from .coordinator import ComputeLoadConfigEntry
 from .core.model import AssetKind
 from .simulator.scenario import DEVICES, GRID, Scenario, load_scenario
-from .simulator.server import SimulatedSite
+
+if TYPE_CHECKING:
+    from .simulator.server import SimulatedSite
 
 CONTROL_POLL_S = 1.0
 BRANCH_POLL_S = 5.0
@@ -75,8 +79,14 @@ async def async_start_simulator(
     """
     if (simulation := entry.data.get(CONF_SIMULATION)) is None:
         return None
-    scenario = await hass.async_add_executor_job(load_scenario, simulation[CONF_SCENARIO])
-    site = SimulatedSite(scenario)
+    site = await hass.async_add_import_executor_job(_build, simulation[CONF_SCENARIO])
     await site.start()
     entry.async_on_unload(site.stop)
     return site
+
+
+def _build(scenario: str) -> SimulatedSite:
+    """Load the simulator only where it is used: a real site has no need of its servers."""
+    from .simulator.server import SimulatedSite  # noqa: PLC0415
+
+    return SimulatedSite(load_scenario(scenario))

@@ -51,6 +51,8 @@ class FreshnessCheck:
 class FollowCheck:
     """Tells whether a battery does what it is told."""
 
+    sure: bool = False
+    """True once it was seen to follow; not knowing any better is not that."""
     _since_s: float | None = None
 
     def follows(
@@ -70,12 +72,16 @@ class FollowCheck:
         """
         if commanded_w is None or not known(power_w) or now_s < changed_s + settle_s:
             self._since_s = None
+            self.sure = False
             return True
         asked_w = max(-limit_w, min(commanded_w, limit_w))
         tolerance_w = max(FOLLOW_TOLERANCE * abs(asked_w), FOLLOW_LEAST_W)
         if abs(power_w - asked_w) <= tolerance_w:
             self._since_s = None
+            # Doing nothing proves nothing: a battery that ignores everything idles, too.
+            self.sure = abs(asked_w) > FOLLOW_LEAST_W
             return True
+        self.sure = False
         if self._since_s is None:
             self._since_s = now_s
         return now_s - self._since_s < FOLLOW_S
