@@ -9,9 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from homeassistant.components.frontend import add_extra_js_url
-from homeassistant.components.http import (
-    StaticPathConfig,  # type: ignore[attr-defined]  # http does not mark what it passes on
-)
+from homeassistant.components.http import StaticPathConfig  # type: ignore[attr-defined]
 from homeassistant.core import HomeAssistant
 
 FRONTEND: Final = Path(__file__).parent / "frontend"
