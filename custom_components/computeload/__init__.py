@@ -130,11 +130,13 @@ def _add_device(
     except DeviceError as err:
         LOGGER.error("%s: %s", subentry.title, err)
         return
+    device = open_device(profile, unit, runtime.clock)
+    entry.async_on_unload(device.close)
     runtime.devices[subentry_id] = DeviceCoordinator(
         hass,
         entry,
         subentry,
-        device=open_device(profile, unit, runtime.clock),
+        device=device,
         profile=profile,
         clock=runtime.clock,
         poll_s=data[CONF_POLL_S],

@@ -11,4 +11,6 @@ def known(value: float | None) -> TypeIs[float]:
 
 def not_negative(value: float | None, default: float = 0.0) -> float:
     """Return the number, at least 0; the default where there is none."""
-    return max(value, 0.0) if known(value) else max(default, 0.0)
+    if not known(value):
+        value = default if known(default) else 0.0
+    return max(value, 0.0)
