@@ -94,6 +94,9 @@ class SitePhysics:
         self._pvs = tuple(self.pv.values())
         self._cabinets = tuple(self.batteries.values())
         self._open_window()
+        self._balance()
+        for branch in self.loads.branches.values():
+            branch.energy_ws = 0.0
 
     @property
     def now(self) -> datetime:
@@ -175,53 +178,51 @@ class SitePhysics:
         """Advance by one internal step."""
         self.ticks += 1
         step_s = self.step_s
-        elapsed_s = self.elapsed_s = self.ticks * step_s
-        if elapsed_s > self._window_to_s:
+        self.elapsed_s = self.ticks * step_s
+        if self.elapsed_s > self._window_to_s:
             self._close_window()
+        self._balance()
+        for battery in self._cabinets:
+            battery.account(step_s)
+        for plant in self._pvs:
+            plant.energy_ws += plant.power_w * step_s
+        grid_w = self.grid_w
+        if grid_w >= 0.0:
+            self.import_ws += grid_w * step_s
+        else:
+            self.export_ws -= grid_w * step_s
+        for index, power_w in enumerate(self.grid_phases_w):
+            if power_w >= 0.0:
+                self.phase_import_ws[index] += power_w * step_s
+            else:
+                self.phase_export_ws[index] -= power_w * step_s
+
+    def _balance(self) -> None:
+        """Work out every power of this step, and with them the grid's."""
+        elapsed_s = self.elapsed_s
         load_w = self.loads.tick(elapsed_s)
         self._clouds.tick(elapsed_s)
         pv_w = 0.0
         for plant in self._pvs:
             pv_w += plant.tick(elapsed_s, self._epoch_s + elapsed_s)
+        phases = self.grid_phases_w
         if self.grid_present:
-            grid_w = self.grid_w
+            before_w = self.grid_w
             battery_w = 0.0
             for battery in self._cabinets:
-                battery_w += battery.tick(elapsed_s, grid_w)
+                battery_w += battery.tick(elapsed_s, before_w)
             grid_w = load_w - pv_w - battery_w
+            own_third_w = (pv_w + battery_w) / 3
+            phases[0] = self.loads.power_l1_w - own_third_w
+            phases[1] = self.loads.power_l2_w - own_third_w
+            phases[2] = grid_w - phases[0] - phases[1]
         else:
             load_w, pv_w, battery_w = self._run_island(load_w, pv_w)
-            grid_w = 0.0
-        for battery in self._cabinets:
-            battery.account(step_s)
-        for plant in self._pvs:
-            plant.energy_ws += plant.power_w * step_s
+            grid_w = phases[0] = phases[1] = phases[2] = 0.0
         self.load_w = load_w
         self.pv_w = pv_w
         self.battery_w = battery_w
         self.grid_w = grid_w
-        self._meter(grid_w, (pv_w + battery_w) / 3)
-
-    def _meter(self, grid_w: float, own_third_w: float) -> None:
-        """Count the step's energy at the grid connection, in total and by phase."""
-        step_s = self.step_s
-        if grid_w >= 0.0:
-            self.import_ws += grid_w * step_s
-        else:
-            self.export_ws -= grid_w * step_s
-        phases = self.grid_phases_w
-        if self.grid_present:
-            phases[0] = l1_w = self.loads.power_l1_w - own_third_w
-            phases[1] = l2_w = self.loads.power_l2_w - own_third_w
-            phases[2] = l3_w = grid_w - l1_w - l2_w
-        else:
-            phases[0] = phases[1] = phases[2] = l1_w = l2_w = l3_w = 0.0
-        counter = self.phase_import_ws if l1_w >= 0.0 else self.phase_export_ws
-        counter[0] += abs(l1_w) * step_s
-        counter = self.phase_import_ws if l2_w >= 0.0 else self.phase_export_ws
-        counter[1] += abs(l2_w) * step_s
-        counter = self.phase_import_ws if l3_w >= 0.0 else self.phase_export_ws
-        counter[2] += abs(l3_w) * step_s
 
     def _run_island(self, load_w: float, pv_w: float) -> tuple[float, float, float]:
         """Balance the site without the grid, or let it go dark.

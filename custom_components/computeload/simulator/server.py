@@ -121,12 +121,9 @@ class SimulatedSite:
 
     async def advance(self, seconds: float) -> None:
         """Let this much simulated time pass as fast as possible, paused or not."""
-        left_s = seconds
-        while left_s > 0:
-            part_s = min(left_s, _CHUNK_S)
-            self.clock.jump(part_s)
+        self.clock.jump(seconds)
+        while self.physics.elapsed_s + self.physics.step_s <= self.clock.elapsed_s:
             self._step_to_now()
-            left_s -= part_s
             await asyncio.sleep(0)
 
     def battery_behind(self, device_id: str) -> BatteryPhysics | None:
