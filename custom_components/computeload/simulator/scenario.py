@@ -51,7 +51,7 @@ def load_scenario(source: str | Path) -> Scenario:
             raise ScenarioError(f"There is no scenario '{source}'. Shipped ones: {known}.")
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as err:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as err:
         raise ScenarioError(f"{path} cannot be read: {err}") from err
     return parse_scenario(data, path.stem, str(path))
 

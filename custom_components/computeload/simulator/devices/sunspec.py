@@ -157,8 +157,9 @@ def chain(
             at += words
         blocks.append(Block(address, length + _HEADER, points, functions=READ))
         address = at
+    # The end marker, 0xFFFF, is the pattern for "no value".
     end = [
-        _constant("ID", address, 0xFFFF, Kind.U16),
+        _constant("ID", address, None, Kind.U16),
         _constant("L", address + 1, 0, Kind.U16),
     ]
     return [*blocks, Block(address, _HEADER, end, functions=READ)]
@@ -188,7 +189,7 @@ def _power_of_ten(sources: Mapping[str, Source], factor: str) -> float:
     return 10.0**exponent if isinstance(exponent, int) else 1.0
 
 
-def _constant(name: str, address: int, value: int, kind: Kind) -> Point:
+def _constant(name: str, address: int, value: int | None, kind: Kind) -> Point:
     return Point(name=name, address=address, kind=kind, get=partial(_same, value))
 
 
