@@ -105,7 +105,6 @@ def _register_site_device(hass: HomeAssistant, entry: ComputeLoadConfigEntry) ->
         identifiers={(DOMAIN, entry.entry_id)},
         name=entry.title,
         manufacturer="computeload",
-        translation_key="site",
         entry_type=dr.DeviceEntryType.SERVICE,
     )
 
