@@ -86,11 +86,11 @@ class FakeDevice:
 
 
 @asynccontextmanager
-async def served(device: FakeDevice, *, unit_id: int = 1) -> AsyncIterator[int]:
-    """Serve a device on a free port of the loopback; yields the port."""
+async def served(device: FakeDevice, *, unit_id: int = 1, port: int = 0) -> AsyncIterator[int]:
+    """Serve a device on a port of the loopback, a free one by default; yields the port."""
     everything = SimData(0, count=65536, values=0, datatype=DataType.REGISTERS)
     simulated = SimDevice(unit_id, simdata=[everything], action=device.answer)
-    server = ModbusTcpServer([simulated], address=("127.0.0.1", 0))
+    server = ModbusTcpServer([simulated], address=("127.0.0.1", port))
     await server.serve_forever(background=True)
     try:
         assert isinstance(server.transport, asyncio.Server)

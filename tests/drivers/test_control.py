@@ -1,5 +1,6 @@
 """Taking control, commanding, and giving control back."""
 
+import asyncio
 import math
 
 from hypothesis import given, strategies as st
@@ -7,11 +8,24 @@ from pymodbus.constants import ExcCodes
 import pytest
 
 from custom_components.computeload.core.model import Quantity
-from custom_components.computeload.drivers.base import RefusedError, Scope
+from custom_components.computeload.drivers.base import CannotConnectError, RefusedError, Scope
 from custom_components.computeload.drivers.decode import encode
+from custom_components.computeload.drivers.modbus import open_device
 from custom_components.computeload.drivers.spec import Constant, Part, Register, RegisterType
 
-from .servers import INPUT, FakeDevice, HandClock, contract, made, opened, shipped, text, words
+from .servers import (
+    INPUT,
+    FakeDevice,
+    HandClock,
+    connected,
+    contract,
+    made,
+    opened,
+    served,
+    shipped,
+    text,
+    words,
+)
 from .sunspec_device import SunSpecDevice, inverter, storage
 
 pytestmark = pytest.mark.usefixtures("socket_enabled")
@@ -79,12 +93,25 @@ async def test_control_is_taken_anew_when_the_device_reports_that_it_dropped_it(
 
 async def test_control_is_taken_anew_after_the_link_was_lost() -> None:
     device = SunSpecDevice(storage())
-    async with opened(shipped("sunspec_battery"), device) as battery:
-        await battery.command(1000.0)
-        device.writes.clear()
-        battery.link_lost()
-        await battery.command(1000.0)
-    assert len(device.writes) == 3
+    async with served(device) as port:
+        pass
+    async with connected(port) as unit:
+        battery = open_device(shipped("sunspec_battery"), unit, HandClock())
+        async with served(device, port=port):
+            await battery.command(1000.0)
+            device.writes.clear()
+            await battery.command(1000.0)
+            assert len(device.writes) == 1
+        async with asyncio.timeout(5):
+            while unit.connected:
+                await asyncio.sleep(0.01)
+        with pytest.raises(CannotConnectError):
+            await battery.command(1000.0)
+        async with served(device, port=port):
+            device.writes.clear()
+            await battery.command(1000.0)
+            assert len(device.writes) == 3
+        battery.close()
 
 
 async def test_control_is_taken_anew_where_the_map_has_moved() -> None:

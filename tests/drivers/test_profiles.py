@@ -1,5 +1,6 @@
 """What profiles may say, and what their authors are told when they say something else."""
 
+import ast
 from pathlib import Path
 
 from hypothesis import HealthCheck, example, given, settings, strategies as st
@@ -339,3 +340,11 @@ def test_text_quantities_are_never_numbers_in_shipped_profiles() -> None:
         for field in profile.fields:
             is_text = bool(field.texts or field.bits)
             assert field.key not in Quantity or is_text == (field.key in TEXT_QUANTITIES)
+
+
+def test_drivers_know_nothing_of_home_assistant() -> None:
+    for path in SHIPPED.parent.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert not [name for name in names if name.startswith("homeassistant")], path.name

@@ -18,7 +18,18 @@ from custom_components.computeload.drivers.layout import RETRY_S
 from custom_components.computeload.drivers.modbus import open_device
 from custom_components.computeload.drivers.spec import Register
 
-from .servers import INPUT, FakeDevice, HandClock, connected, made, opened, shipped, text, words
+from .servers import (
+    INPUT,
+    FakeDevice,
+    HandClock,
+    connected,
+    made,
+    opened,
+    served,
+    shipped,
+    text,
+    words,
+)
 
 pytestmark = pytest.mark.usefixtures("socket_enabled")
 
@@ -353,3 +364,44 @@ def test_no_register_content_makes_a_value_that_is_not_finite(raw: list[int]) ->
     for value in decoder.decode(contents).values():
         assert isinstance(value, float | int)
         assert math.isfinite(value)
+
+
+async def test_a_silent_second_unit_costs_only_its_own_values() -> None:
+    profile = made(
+        """
+link: {more_unit_ids: {battery: 225}}
+registers:
+  power_w: {at: 0, type: int16, sign: discharge_positive}
+  soc: {at: 0, type: uint16, unit: "%", unit_id: battery}
+""",
+        "battery",
+    )
+    system, battery = FakeDevice(), FakeDevice()
+    system.set(0, [1200])
+    battery.set(0, [77])
+    async with (
+        served(system) as port,
+        served(battery, unit_id=225) as other_port,
+        connected(port) as unit,
+        connected(other_port, unit_id=225) as other,
+    ):
+        device = open_device(
+            profile, unit, HandClock(), more_units={"battery": other}, request_timeout_s=0.2
+        )
+        both = {Quantity.POWER_W: 1200.0, Quantity.SOC: pytest.approx(0.77)}
+        assert (await device.read(Scope.FULL)).values == both
+        battery.answering.clear()
+        assert (await device.read(Scope.FULL)).values == {Quantity.POWER_W: 1200.0}
+        battery.answering.set()
+        assert (await device.read(Scope.FULL)).values == both
+        device.close()
+
+
+async def test_a_link_that_comes_back_is_used_again() -> None:
+    device = sdm630()
+    async with served(device) as port, connected(port) as unit:
+        meter = open_device(shipped("eastron_sdm630"), unit, HandClock())
+        await meter.read(Scope.FAST)
+        await unit.disconnect()
+        assert (await meter.read(Scope.FAST)).values[Quantity.POWER_W] == 2050.5
+        meter.close()

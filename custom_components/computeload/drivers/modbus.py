@@ -129,8 +129,7 @@ class ModbusDevice:
         """
         expected = ", ".join(e.meaning for e in self.profile.expectations) or self._name
         try:
-            plan = await self._plan(_IDENTITY)
-            raw = await self._raw(_IDENTITY)
+            plan, raw = await self._raw(_IDENTITY)
             await self.read(Scope.FAST)
         except RefusedError as error:
             if error.placeholders["code"] in _ABSENT:
@@ -155,8 +154,7 @@ class ModbusDevice:
 
     async def read(self, scope: Scope) -> Reading:
         """Poll the device. A part that it refuses is absent from the reading."""
-        raw = await self._raw(scope)
-        plan = self._plans[scope]
+        plan, raw = await self._raw(scope)
         at, monotonic_s = self._clock.now(), self._clock.monotonic_s()
         channels = [decoder.decode(raw) for decoder in plan.channel_decoders]
         values = plan.decoder.decode(raw, channels)
@@ -189,8 +187,8 @@ class ModbusDevice:
 
     async def read_for_control(self) -> tuple[Mapping[str, Value], Mapping[int, int]]:
         """Read what commands refer to: values by key, scale exponents by address."""
-        raw = await self._raw(_CONTROL)
-        values = self._plans[_CONTROL].decoder.decode(raw)
+        plan, raw = await self._raw(_CONTROL)
+        values = plan.decoder.decode(raw)
         exponents = {
             int(key[1:]): int(content)
             for key, content in raw.items()
@@ -225,12 +223,12 @@ class ModbusDevice:
             raise self._wrong("a SunSpec map at register 40000, 0 or 50000", "none")
         return found
 
-    async def _raw(self, name: str) -> dict[str, Any]:
+    async def _raw(self, name: str) -> tuple[_Plan, dict[str, Any]]:
         """Read the registers of a plan; a SunSpec map that has moved is found again."""
         plan = await self._plan(name)
         now_s = self._clock.monotonic_s()
         if not self.profile.is_sunspec:
-            return await plan.layout.read(now_s)
+            return plan, await plan.layout.read(now_s)
         try:
             raw = await plan.layout.read(now_s, learn=False)
         except RefusedError as error:
@@ -238,7 +236,7 @@ class ModbusDevice:
                 raise
         else:
             if all(raw.get(key) == content for key, content in plan.headers.items()):
-                return raw
+                return plan, raw
         found = await self._scan()
         if found != self._map:
             self._map = found
@@ -248,7 +246,7 @@ class ModbusDevice:
         raw = await plan.layout.read(now_s)
         if any(raw.get(key) != content for key, content in plan.headers.items()):
             raise self._wrong("a SunSpec map that stays where it is", "one that moves")
-        return raw
+        return plan, raw
 
     async def _plan(self, name: str) -> _Plan:
         """Return how a poll is read on this device."""

@@ -18,6 +18,7 @@ from .schema_registers import FIELD_KEYS, RegisterReader
 from .spec import (
     Channels,
     Computed,
+    Control,
     Expectation,
     Field,
     Link,
@@ -26,6 +27,7 @@ from .spec import (
     Register,
     Serial,
     Space,
+    Write,
 )
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{1,63}")
@@ -118,7 +120,7 @@ def _profile(document: Node, name: str, problems: Problems) -> Profile | None:
             channels=channels,
             control=control,
         )
-        _check_ranges(profile, nodes, top["registers"])
+        _check_ranges(profile, nodes, top)
         return profile
     return None
 
@@ -318,7 +320,7 @@ def _ordered(
         raise nodes[error.args[1][0]].error("this value is made from itself") from error
 
 
-def _check_ranges(profile: Profile, nodes: Mapping[str, Node], registers: Node) -> None:
+def _check_ranges(profile: Profile, nodes: Mapping[str, Node], top: Mapping[str, Node]) -> None:
     """Every register must lie within one of the declared blocks, if there are any."""
     sources = [*profile.fields, *profile.identity.values()]
     sources += [expectation.field for expectation in profile.expectations]
@@ -329,10 +331,11 @@ def _check_ranges(profile: Profile, nodes: Mapping[str, Node], registers: Node) 
         for item in (profile.channels.fields if profile.channels else ())
         if isinstance(item.location, Register)
     ]
+    places += [("control", place) for place in _scale_registers(profile.control)]
     for key, place in places:
-        if isinstance(place, Point):
+        if not isinstance(place, Register):
             continue
-        node = nodes.get(key, registers)
+        node = nodes.get(key, top.get(key, top["registers"]))
         if place.count > profile.link.max_registers:
             raise node.error(f"{place.count} registers are more than link.max_registers allows")
         blocks = profile.link.ranges.get(place.space)
@@ -344,6 +347,17 @@ def _check_ranges(profile: Profile, nodes: Mapping[str, Node], registers: Node) 
         for first, last in spans:
             if not any(low <= first and last <= high for low, high in blocks):
                 raise node.error(f"register {first} lies outside link.ranges.{place.space}")
+
+
+def _scale_registers(control: Control | None) -> list[Register]:
+    """Return the scale registers that commands read."""
+    steps = (*control.enable, *control.setpoint, *control.release) if control else ()
+    places = [part.location for step in steps if isinstance(step, Write) for part in step.parts]
+    return [
+        replace(place, address=place.scale_address, count=1, scale_address=None)
+        for place in places
+        if isinstance(place, Register) and place.scale_address is not None
+    ]
 
 
 __all__ = ["SchemaError", "read_profile"]

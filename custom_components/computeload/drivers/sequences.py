@@ -64,6 +64,7 @@ class Commander:
         self._units = units
         self._ground = ground
         self._clock = clock
+        self._turn = asyncio.Lock()
         self._enabled = False
         self._held = False
         self._commanded_at_s = -math.inf
@@ -85,7 +86,10 @@ class Commander:
             self._enabled = False
 
     async def command(self, power_w: float) -> None:
-        """Command this power, our sign. Raises RefusedError."""
+        """Command this power, our sign. Raises RefusedError.
+
+        Commands and releases take turns: what was asked for last is what holds.
+        """
         if not math.isfinite(power_w):
             raise RefusedError(
                 f"{self._name}: {power_w} is not a power",
@@ -93,6 +97,11 @@ class Commander:
                 what="a command that is not a number",
                 code="-",
             )
+        async with self._turn:
+            await self._command(power_w)
+
+    async def _command(self, power_w: float) -> None:
+        """Take control unless we have it, and write the setpoint."""
         lapse_s = self._control.contract.lapse_s
         if lapse_s and self._clock.monotonic_s() - self._commanded_at_s >= lapse_s:
             self._enabled = False
@@ -108,6 +117,11 @@ class Commander:
 
     async def release(self) -> None:
         """Give the device back, whether or not we hold it."""
+        async with self._turn:
+            await self._release()
+
+    async def _release(self) -> None:
+        """Take the steps of the release."""
         self._enabled = False
         for step in self._control.release:
             if isinstance(step, Write) and await self._needs_exponent(step):
