@@ -106,6 +106,11 @@ class Controller(DataUpdateCoordinator[SiteData]):
         return self._base_load.lowest_w
 
     @property
+    def base_load_hours(self) -> int:
+        """Return how many hours the base load is known from, 24 at most."""
+        return self._base_load.hours
+
+    @property
     def active(self) -> bool:
         """Return whether commands are really sent."""
         wanted = self.settings.enabled and self.settings.strategy is not Strategy.OBSERVE

@@ -176,17 +176,17 @@ def device_info(device: DeviceCoordinator) -> DeviceInfo:
 @callback
 def async_keep_device_info(device: DeviceCoordinator) -> None:
     """Tell the device registry who the device is, as soon as it has said so itself."""
+    told = device.identity
 
     @callback
     def update() -> None:
-        if device.identity is None:
-            return
-        stop()
-        dr.async_get(device.hass).async_get_or_create(
-            config_entry_id=device.config_entry.entry_id,
-            config_subentry_id=device.asset_id,
-            **device_info(device),
-        )
+        nonlocal told
+        if device.identity is not told:
+            told = device.identity
+            dr.async_get(device.hass).async_get_or_create(
+                config_entry_id=device.config_entry.entry_id,
+                config_subentry_id=device.asset_id,
+                **device_info(device),
+            )
 
-    stop = device.async_add_listener(update)
-    device.config_entry.async_on_unload(stop)
+    device.config_entry.async_on_unload(device.async_add_listener(update))

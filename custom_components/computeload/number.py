@@ -24,6 +24,8 @@ from .site_data import Settings
 
 PARALLEL_UPDATES = 1
 
+BASE_LOAD_HOURS: Final = 12
+UNSURE_SHARE: Final = 0.5
 LARGEST_KW: Final = 100_000.0
 """Beyond any site: what is too much for this one is said in words, not by the input field."""
 
@@ -50,9 +52,14 @@ def _kw(power_w: float) -> str:
 def _check_above_base_load(controller: Controller, limit_w: float) -> None:
     """Refuse a limit that the site exceeds even at its quietest."""
     base_w = controller.base_load_w
-    if base_w is not None and limit_w < base_w:
+    if base_w is None:
+        return
+    # In the first hours a job may hide how low the site can go.
+    known = controller.base_load_hours >= BASE_LOAD_HOURS
+    least_w = base_w if known else UNSURE_SHARE * base_w
+    if limit_w < least_w:
         # Rounded up, so that what is suggested is accepted.
-        suggested_w = math.ceil(base_w * 1.1 / 100.0) * 100.0
+        suggested_w = math.ceil(least_w * 1.1 / 100.0) * 100.0
         raise _refuse("below_base_load", base_load=_kw(base_w), suggested=_kw(suggested_w))
 
 

@@ -94,3 +94,8 @@ class BaseLoad:
     def lowest_w(self) -> float | None:
         """Return the lowest draw seen; None before the first."""
         return min((w for _, w in self._hours), default=None)
+
+    @property
+    def hours(self) -> int:
+        """Return for how many hours of the last day something was seen."""
+        return len(self._hours)
