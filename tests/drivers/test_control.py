@@ -96,15 +96,15 @@ async def test_control_is_taken_anew_after_the_link_was_lost() -> None:
     async with served(device) as port:
         pass
     async with connected(port) as unit:
+        lost = asyncio.Event()
+        unit.on_connection_lost(lost.set)
         battery = open_device(shipped("sunspec_battery"), unit, HandClock())
         async with served(device, port=port):
             await battery.command(1000.0)
             device.writes.clear()
             await battery.command(1000.0)
             assert len(device.writes) == 1
-        async with asyncio.timeout(5):
-            while unit.connected:
-                await asyncio.sleep(0.01)
+        await asyncio.wait_for(lost.wait(), 5)
         with pytest.raises(CannotConnectError):
             await battery.command(1000.0)
         async with served(device, port=port):
