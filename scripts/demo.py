@@ -47,6 +47,7 @@ async def add_site(client: Client, scenario: str) -> str:
     if entries:
         say("keeping the site of an earlier run; --fresh forgets it")
         return str(entries[0]["entry_id"])
+    say(f"adding the simulated site {scenario}")
     result = await client.flow("computeload", {"next_step_id": "simulated"}, {"scenario": scenario})
     if result["type"] != "create_entry":
         raise ApiError(f"The simulated site was not created: {result}")

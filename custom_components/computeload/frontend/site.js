@@ -1,0 +1,90 @@
+// Finds sites, their assets and values. Entity ids belong to the user, who may rename them:
+// what an entity is, its translation key says.
+
+const DOMAIN = "computeload";
+
+/** Return all sites by name: {id, name, entities: {key: entity id}, assets: [...]}. */
+export function findSites(hass) {
+  const entities = Object.values(hass.entities).filter((e) => e.platform === DOMAIN && !e.hidden);
+  const devices = new Map();
+  for (const entity of entities) {
+    if (!devices.has(entity.device_id)) devices.set(entity.device_id, []);
+    devices.get(entity.device_id).push(entity);
+  }
+  const sites = [];
+  for (const [id, own] of devices) {
+    const device = hass.devices[id];
+    if (device?.entry_type !== "service") continue;
+    const entry = device.primary_config_entry;
+    const assets = [...devices]
+      .filter(([other]) => other !== id && hass.devices[other]?.primary_config_entry === entry)
+      .map(([other, its]) => asset(hass.devices[other], its))
+      .sort((a, b) => ORDER.indexOf(a.kind) - ORDER.indexOf(b.kind) || a.name.localeCompare(b.name));
+    sites.push({ id, name: deviceName(device), entities: byKey(own), assets });
+  }
+  return sites.sort((a, b) => a.name.localeCompare(b.name));
+}
+
+/** Return one site; undefined when it is gone. */
+export const findSite = (hass, id) => findSites(hass).find((site) => site.id === id);
+
+const ORDER = ["grid", "pv", "battery", "load"];
+
+const deviceName = (device) => device.name_by_user || device.name;
+
+function byKey(entities) {
+  return Object.fromEntries(entities.map((e) => [e.translation_key, e.entity_id]));
+}
+
+function asset(device, entities) {
+  const keys = byKey(entities);
+  // A key that only one kind of device has tells the kind.
+  let kind = "load";
+  if (keys.soc) kind = "battery";
+  else if (keys.energy_produced || keys.power_limit) kind = "pv";
+  else if (keys.energy_imported) kind = "grid";
+  const all = (key) =>
+    entities.filter((e) => e.translation_key === key).map((e) => e.entity_id).sort(naturally);
+  return {
+    id: device.id,
+    name: deviceName(device),
+    kind,
+    entities: keys,
+    channels: all("channel_power"),
+    // What is worth a tile: not the settings and not the diagnostics.
+    main: entities.filter((e) => !e.entity_category).map((e) => e.entity_id).sort(naturally),
+  };
+}
+
+const naturally = (a, b) => a.localeCompare(b, undefined, { numeric: true });
+
+/** Return the entities that measure where the power goes: branches of meters, else whole loads. */
+export function branches(site) {
+  return site.assets
+    .filter((a) => a.kind === "load")
+    .flatMap((a) => (a.channels.length ? a.channels : [a.entities.power]))
+    .filter(Boolean);
+}
+
+const FACTORS = { W: 1, kW: 1000, MW: 1e6, Wh: 1, kWh: 1000, MWh: 1e6 };
+
+/** Return a state in W or Wh; null where it is not a number. */
+export function base(hass, entityId) {
+  const state = hass.states[entityId];
+  if (!state || state.state.trim() === "" || !Number.isFinite(Number(state.state))) return null;
+  return Number(state.state) * (FACTORS[state.attributes.unit_of_measurement] ?? 1);
+}
+
+/** Return a state as Home Assistant would show it, in the user's language. */
+export function shown(hass, entityId) {
+  const state = hass.states[entityId];
+  return state ? hass.formatEntityState(state) : "–";
+}
+
+/** Return the entity's name without that of its device. */
+export function shortName(hass, entityId) {
+  const full = hass.states[entityId]?.attributes.friendly_name ?? entityId;
+  const device = hass.devices[hass.entities[entityId]?.device_id];
+  const prefix = device ? `${deviceName(device)} ` : "";
+  return prefix && full.startsWith(prefix) ? full.slice(prefix.length) : full;
+}

@@ -1,0 +1,133 @@
+// Which views and cards there are. Made anew when a registry changes.
+
+import { branches, findSites, shortName } from "./site.js";
+
+const HISTORY_H = 3;
+const ADD = "/config/integrations/dashboard/add?domain=computeload";
+
+const heading = (text, icon) => ({ type: "heading", heading: text, icon });
+const named = (entity, name) => ({ entity, name });
+const present = (list) => list.filter((one) => one?.entity ?? one);
+
+export class ComputeloadStrategy extends HTMLElement {
+  static registryDependencies = ["entities", "devices"];
+
+  static async generate(_config, hass) {
+    const sites = findSites(hass);
+    if (!sites.length) return { views: [emptyView()] };
+    const several = sites.length > 1;
+    return {
+      views: [
+        ...sites.map((site, i) => nowView(hass, site, several ? site.name : "Now", several ? `now-${i + 1}` : "now")),
+        devicesView(sites, several),
+      ],
+    };
+  }
+}
+
+function emptyView() {
+  return {
+    title: "Now",
+    path: "now",
+    type: "sections",
+    max_columns: 1,
+    sections: [
+      {
+        type: "grid",
+        cards: [
+          {
+            type: "markdown",
+            content: [
+              "## No site yet",
+              "A site is one grid connection with what hangs on it: meters, batteries, PV, loads.",
+              `**[Add a site](${ADD})** – choose *Simulated site* to look around without any hardware.`,
+            ].join("\n\n"),
+          },
+        ],
+      },
+    ],
+  };
+}
+
+function nowView(hass, site, title, path) {
+  const own = site.entities;
+  const card = (type) => ({ type: `custom:computeload-${type}-card`, site: site.id });
+  const history = present([
+    own.grid_power && named(own.grid_power, "Grid"),
+    own.load_power && named(own.load_power, "Load"),
+    own.battery_power && named(own.battery_power, "Battery"),
+    own.pv_power && site.assets.some((a) => a.kind === "pv") && named(own.pv_power, "PV"),
+  ]);
+  const measured = branches(site);
+  const sections = [
+    { type: "grid", cards: [heading("Power now", "mdi:flash"), card("flow")] },
+    {
+      type: "grid",
+      cards: [heading("Peak", "mdi:chart-bell-curve"), card("window"), card("control"), ...settings(own)],
+    },
+    {
+      type: "grid",
+      cards: [
+        heading("The last hours", "mdi:chart-line"),
+        { type: "history-graph", hours_to_show: HISTORY_H, entities: history, grid_options: { columns: 12 } },
+        ...(measured.length
+          ? [
+              {
+                type: "statistics-graph",
+                title: "Branches, mean power",
+                entities: measured.map((id) => named(id, shortName(hass, id))),
+                stat_types: ["mean"],
+                period: "5minute",
+                days_to_show: 1,
+                chart_type: "line",
+                hide_legend: measured.length > 8,
+                grid_options: { columns: 12 },
+              },
+            ]
+          : []),
+      ],
+    },
+  ];
+  return { title, path, icon: "mdi:lightning-bolt", type: "sections", max_columns: 3, sections };
+}
+
+function settings(own) {
+  const tile = (entity, options) => (entity ? { type: "tile", entity, ...options } : null);
+  const wide = { grid_options: { columns: 12 } };
+  return present([
+    tile(own.controller, { features: [{ type: "toggle" }], features_position: "inline", ...wide }),
+    tile(own.strategy, { features: [{ type: "select-options" }], ...wide }),
+    tile(own.target_peak, { features: [{ type: "numeric-input", style: "buttons" }], ...wide }),
+  ]);
+}
+
+const KINDS = {
+  grid: "mdi:transmission-tower",
+  pv: "mdi:solar-power-variant",
+  battery: "mdi:battery",
+  load: "mdi:server",
+};
+
+function devicesView(sites, several) {
+  const sections = sites.flatMap((site) =>
+    site.assets.map((asset) => ({
+      type: "grid",
+      cards: [
+        {
+          ...heading(several ? `${site.name}: ${asset.name}` : asset.name, KINDS[asset.kind]),
+          tap_action: { action: "navigate", navigation_path: `/config/devices/device/${asset.id}` },
+        },
+        ...asset.main.map((entity) => ({ type: "tile", entity, name: { type: "entity" } })),
+      ],
+    })),
+  );
+  return {
+    title: "Devices",
+    path: "devices",
+    icon: "mdi:devices",
+    type: "sections",
+    max_columns: 4,
+    dense_section_placement: true,
+    sections,
+  };
+}
