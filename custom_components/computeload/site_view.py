@@ -1,6 +1,7 @@
 """The site as its devices last described it: readings in, the control law's state out."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 import math
 from typing import Final
 
@@ -45,6 +46,7 @@ class SiteView:
         meters = [d for d in devices.values() if d.kind is AssetKind.METER]
         self.meter = next((m for m in meters if m.subentry.data[CONF_ROLE] == ROLE_GRID), None)
         self._fresh = FreshnessCheck()
+        self._states: dict[str, tuple[Reading | None, BatteryState]] = {}
 
     def grid(self, now_s: float) -> GridState | None:
         """Return the grid meter's last answer with its age; None before the first."""
@@ -77,28 +79,13 @@ class SiteView:
 
     def battery(self, device: DeviceCoordinator, now_s: float, *, usable: bool) -> BatteryState:
         """Return one battery for the control law; ``usable`` is what its writer thinks of it."""
-        data, contract, reading = device.subentry.data, device.device.contract, device.latest
-        rated_w = _number(device, Quantity.RATED_POWER_W)
-        configured_wh = (data.get(CONF_CAPACITY_KWH) or 0.0) * 1000.0
-        reading_s = reading.monotonic_s if reading is not None else -math.inf
-        return BatteryState(
-            asset_id=device.asset_id,
-            power_w=_number(device, Quantity.POWER_W),
-            soc=_number(device, Quantity.SOC),
-            reading_s=reading_s,
-            capacity_wh=configured_wh or _number(device, Quantity.CAPACITY_WH) or 0.0,
-            charge_limit_w=_least(
-                data.get(CONF_CHARGE_LIMIT_KW), reading, Quantity.CHARGE_LIMIT_W, rated_w
-            ),
-            discharge_limit_w=_least(
-                data.get(CONF_DISCHARGE_LIMIT_KW), reading, Quantity.DISCHARGE_LIMIT_W, rated_w
-            ),
-            usable=usable and now_s - reading_s <= stale_s(device),
-            heartbeat_s=contract.heartbeat_s if contract else None,
-            min_interval_s=contract.min_interval_s if contract else 0.0,
-            resolution_w=contract.resolution_w if contract else 1.0,
-            settle_s=(contract.delay_s if contract else 1.0) + device.poll_s,
-        )
+        # The meter speaks more often than a battery does: what it said is looked up once.
+        known_for, state = self._states.get(device.asset_id, (None, None))
+        if state is None or known_for is not device.latest:
+            state = _battery_state(device)
+            self._states[device.asset_id] = (device.latest, state)
+        usable = usable and now_s - state.reading_s <= stale_s(device)
+        return state if usable == state.usable else replace(state, usable=usable)
 
     def pv_inverter(self, device: DeviceCoordinator, now_s: float, *, usable: bool) -> PvState:
         """Return one PV inverter that can be limited, for the control law."""
@@ -140,6 +127,29 @@ class SiteView:
         sound = [(s.soc, s.capacity_wh) for s in states if known(s.soc) and s.capacity_wh > 0.0]
         total_wh = sum(capacity_wh for _, capacity_wh in sound)
         return sum(soc * capacity_wh for soc, capacity_wh in sound) / total_wh if total_wh else None
+
+
+def _battery_state(device: DeviceCoordinator) -> BatteryState:
+    data, contract, reading = device.subentry.data, device.device.contract, device.latest
+    rated_w = _number(device, Quantity.RATED_POWER_W)
+    configured_wh = (data.get(CONF_CAPACITY_KWH) or 0.0) * 1000.0
+    return BatteryState(
+        asset_id=device.asset_id,
+        power_w=_number(device, Quantity.POWER_W),
+        soc=_number(device, Quantity.SOC),
+        reading_s=reading.monotonic_s if reading is not None else -math.inf,
+        capacity_wh=configured_wh or _number(device, Quantity.CAPACITY_WH) or 0.0,
+        charge_limit_w=_least(
+            data.get(CONF_CHARGE_LIMIT_KW), reading, Quantity.CHARGE_LIMIT_W, rated_w
+        ),
+        discharge_limit_w=_least(
+            data.get(CONF_DISCHARGE_LIMIT_KW), reading, Quantity.DISCHARGE_LIMIT_W, rated_w
+        ),
+        heartbeat_s=contract.heartbeat_s if contract else None,
+        min_interval_s=contract.min_interval_s if contract else 0.0,
+        resolution_w=contract.resolution_w if contract else 1.0,
+        settle_s=(contract.delay_s if contract else 1.0) + device.poll_s,
+    )
 
 
 def _sum(devices: list[DeviceCoordinator]) -> float | None:

@@ -42,6 +42,8 @@ SOC_SLACK: Final = 0.01
 """A state of charge this far beyond empty or full is rounding; further is a fault."""
 TAPER_S: Final = 60.0
 """Never ask for more than the energy left would last for this long."""
+ARRIVED: Final = 0.01
+"""A battery this near to its command, as a share of its power, has followed it."""
 KEEPING: Final = frozenset({ControlState.SHAVING, ControlState.LIMITING})
 """The states in which a limit or the target is being kept."""
 
@@ -145,12 +147,14 @@ def _natural_w(grid_w: float, state: SiteState, memory: Memory) -> float:
         if power_w is None:
             continue
         sent = memory.sent.get(battery.asset_id)
-        moving = (
+        goal_w = power_w
+        if (
             sent is not None
             and sent.power_w is not None
             and battery.reading_s < sent.changed_s + battery.settle_s
-        )
-        goal_w = sent.power_w if moving and sent and sent.power_w is not None else power_w
+            and abs(sent.power_w - power_w) > ARRIVED * not_negative(battery.discharge_limit_w)
+        ):
+            goal_w = sent.power_w
         low_w += min(power_w, goal_w)
         high_w += max(power_w, goal_w)
     if memory.natural_w is None or not math.isfinite(memory.natural_w):

@@ -36,10 +36,10 @@ class FreshnessCheck:
 
     def age_s(self, reading: Reading, now_s: float) -> float:
         """Return how old the reading is; since its values froze, where they did."""
-        seen = tuple(reading.values.get(quantity) for quantity in _LIVELY)
+        get = reading.values.get
+        seen = tuple([get(quantity) for quantity in _LIVELY])
         # A lone zero is what an idle meter says; several live values never stand still.
-        telling = sum(value not in {None, 0.0} for value in seen) > 1
-        if seen != self._seen or not telling:
+        if seen != self._seen or len(seen) - seen.count(None) - seen.count(0.0) < 2:  # noqa: PLR2004
             self._seen, self._since_s = seen, reading.monotonic_s
         frozen_s = reading.monotonic_s - self._since_s
         if frozen_s > FROZEN_S:

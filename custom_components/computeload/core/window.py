@@ -53,7 +53,8 @@ class Window:
 
     def left_s(self, now: datetime) -> float:
         """Return the seconds until the window ends, between 0 and its length."""
-        return min(max((self.end - now).total_seconds(), 0.0), self.length_s)
+        left_s = self.length_s - (now - self.start).total_seconds()
+        return min(max(left_s, 0.0), self.length_s)
 
     def projected_mean_w(self, now: datetime, power_w: float) -> float:
         """Return the mean that the window ends with if this import goes on."""
@@ -264,6 +265,7 @@ class PeakLog:
         """Start empty, with months cut at local midnight in ``zone``."""
         self._zone = zone
         self._peaks: dict[str, Window] = {}
+        self._quarter_month: tuple[float, str] = (-1.0, "")
 
     def add(self, window: Window) -> bool:
         """Take a closed window; True if it is its month's new peak.
@@ -284,7 +286,11 @@ class PeakLog:
         return self._peaks.get(self._month(at))
 
     def _month(self, at: datetime) -> str:
-        return at.astimezone(self._zone).strftime("%Y-%m")
+        # Asked with every sample, while no zone changes its month within a quarter.
+        quarter = at.timestamp() // WINDOW_S
+        if quarter != self._quarter_month[0]:
+            self._quarter_month = (quarter, at.astimezone(self._zone).strftime("%Y-%m"))
+        return self._quarter_month[1]
 
     def to_state(self) -> list[tuple[str, float, float, str]]:
         """Return all peaks, ready for JSON."""

@@ -1,0 +1,1 @@
+"""The project's own speed figures, each against a floor measured in the same run."""
