@@ -10,6 +10,8 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+import socket
+import struct
 import time
 from typing import Final, cast, override
 
@@ -29,6 +31,7 @@ from .faults import Fault, Parameters
 _READS: Final = {3: ReadHoldingRegistersResponse, 4: ReadInputRegistersResponse}
 _WRITES: Final = {6: WriteSingleRegisterResponse, 16: WriteMultipleRegistersResponse}
 _LONGEST_FRAME: Final = 260
+_NO_LINGER: Final = struct.pack("ii", 1, 0)
 _LATE_KEPT: Final = 256
 """So many answers may be under way late; a client that asks for more is not a healthy one."""
 
@@ -60,6 +63,7 @@ class ModbusPort:
         self.device = device
         self.faults: Mapping[Fault, Parameters] = {}
         self.port = 0
+        """Where it listens; 0 while it is stopped."""
         self.requests = 0
         """How many requests have arrived."""
         self._catch_up = catch_up
@@ -73,27 +77,32 @@ class ModbusPort:
         """Listen; port 0 takes a free one. Raises OSError where that is impossible."""
         self._host, self.port = host, port
         await self._listen()
+        if Fault.REFUSED_CONNECTION in self.faults:
+            self._close()
 
     async def stop(self) -> None:
-        """Close the port and reset every connection."""
+        """Close the port and every connection."""
         if self._comeback is not None:
             self._comeback.cancel()
             with suppress(asyncio.CancelledError):
                 await self._comeback
             self._comeback = None
         self._close()
+        for connection in tuple(self._connections):
+            connection.hang_up()
+        self.port = 0
 
     async def set_faults(self, faults: Mapping[Fault, Parameters]) -> None:
         """Put link faults into effect."""
         self.faults = dict(faults)
         if Fault.REFUSED_CONNECTION in faults:
-            self._close()
+            self._break_off()
         elif self._server is None and self._comeback is None and self.port:
             await self._listen()
 
     async def restart(self, downtime_s: float) -> None:
         """Lose power for some real seconds; come back with RAM and counters empty."""
-        self._close()
+        self._break_off()
         self.device.restart()
         if self._comeback is not None:
             self._comeback.cancel()
@@ -116,8 +125,11 @@ class ModbusPort:
         if self._server is not None:
             self._server.close()
             self._server = None
+
+    def _break_off(self) -> None:
+        self._close()
         for connection in tuple(self._connections):
-            connection.abort()
+            connection.reset()
 
     def answer(self, request: ModbusPDU) -> ModbusPDU | None:
         """Return the response to a request, or None where the device keeps silent."""
@@ -192,9 +204,16 @@ class _Connection(asyncio.Protocol):
             handle.cancel()
         self._late.clear()
 
-    def abort(self) -> None:
-        """Reset the connection."""
+    def hang_up(self) -> None:
+        """Close the connection in good order."""
         if self._transport is not None:
+            self._transport.abort()
+
+    def reset(self) -> None:
+        """Break the connection: the client gets a TCP reset, as from a dead device."""
+        if self._transport is not None:
+            link: socket.socket = self._transport.get_extra_info("socket")
+            link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
             self._transport.abort()
 
     @override
@@ -204,13 +223,13 @@ class _Connection(asyncio.Protocol):
         while self._buffer:
             try:
                 used, request = self._framer.handleFrame(self._buffer, 0, 0)
-            except ModbusException, ArithmeticError, LookupError, ValueError:
-                self.abort()
+            except ModbusException, LookupError, ValueError, struct.error:
+                self.hang_up()
                 return
             self._buffer = self._buffer[used:]
             if request is None:
                 if len(self._buffer) >= _LONGEST_FRAME:
-                    self.abort()
+                    self.hang_up()
                 return
             if (response := self._port.answer(request)) is not None:
                 response.dev_id = request.dev_id

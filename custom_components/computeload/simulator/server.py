@@ -82,10 +82,17 @@ class SimulatedSite:
         self.endpoints: Mapping[str, Endpoint] = {}
         self._ticker: asyncio.Task[None] | None = None
 
-    async def start(self, host: str = "127.0.0.1", ports: Mapping[str, int] | None = None) -> None:
+    async def start(
+        self,
+        host: str = "127.0.0.1",
+        ports: Mapping[str, int] | None = None,
+        *,
+        paused: bool = False,
+    ) -> None:
         """Listen on all ports (free ones, except those given by device id) and let time pass.
 
-        Raises OSError when a port is taken; nothing is left open then.
+        With ``paused`` it does not pass until ``resume``. Raises OSError when a port is
+        taken; nothing is left open then.
         """
         try:
             for device_id, port in self.ports.items():
@@ -96,7 +103,8 @@ class SimulatedSite:
         self.endpoints = {
             device_id: self._endpoint(port, host) for device_id, port in self.ports.items()
         }
-        self.clock.resume()
+        if not paused:
+            self.clock.resume()
         self._ticker = asyncio.create_task(self._tick_on(), name="simulated site")
 
     async def stop(self) -> None:
