@@ -187,6 +187,10 @@ class Controller(DataUpdateCoordinator[SiteData]):
         self._memory = replace(self._memory, sent={}, sent_pv={})
         await asyncio.gather(*(writer.async_release() for writer in self.writers.values()))
 
+    async def async_written(self) -> None:
+        """Wait until every command under way is on the wire, or refused."""
+        await asyncio.gather(*(writer.async_settled() for writer in self.writers.values()))
+
     # -- the loop ------------------------------------------------------------------
 
     async def _async_watchdog(self) -> None:

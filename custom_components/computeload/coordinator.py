@@ -175,7 +175,7 @@ class DeviceCoordinator(DataUpdateCoordinator[Reading]):
         loop = self.hass.loop
         due_s = loop.time()
         while True:
-            await self._async_sample()
+            await self.async_sample()
             period_s = self.poll_s
             if self.link.in_a_row > MISSED_POLLS:
                 period_s = max(self.poll_s, min(BACKOFF_S, self.poll_s * self.link.in_a_row))
@@ -185,7 +185,8 @@ class DeviceCoordinator(DataUpdateCoordinator[Reading]):
                 due_s += period_s * int(late_s / period_s + 1.0)
             await asyncio.sleep(max(due_s - loop.time(), 0.0))
 
-    async def _async_sample(self) -> None:
+    async def async_sample(self) -> None:
+        """Poll once as the loop does: tell the listeners, and the entities now and then."""
         now_s = self.hass.loop.time()
         full = now_s - self._full_s >= max(LEAST_FULL_S, self.poll_s)
         try:

@@ -95,6 +95,11 @@ class AssetWriter:
         if self._task is None or self._task.done():
             self._task = self._start_task(self._async_run(), f"command {self._name}")
 
+    async def async_settled(self) -> None:
+        """Wait until nothing is being written."""
+        if self._task is not None and not self._task.done():
+            await asyncio.wait({self._task})
+
     async def async_release(self) -> None:
         """Give the asset back, after what is under way; returns when that was tried once."""
         self._next = None
