@@ -107,7 +107,9 @@ def test_a_scenario_that_does_not_ship_is_answered_with_those_that_do() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "- 1", "name: [", "a: 2026-99-99", "\x00", "[" * 3000, "name: &a [*a]"]
+    "text",
+    ["", "- 1", "name: [", "a: 2026-99-99", "\x00", "[" * 3000, "name: &a [*a]"],
+    ids=["empty", "list", "open", "no date", "control", "deep", "endless"],
 )
 def test_a_file_that_is_no_scenario_is_refused(tmp_path: Path, text: str) -> None:
     file = tmp_path / "odd.yaml"

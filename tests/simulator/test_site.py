@@ -134,6 +134,7 @@ async def test_several_requests_in_one_segment_are_all_answered(site: SimulatedS
         bytes.fromhex("0001 0000 0002 01 63"),
         bytes.fromhex("0001 0000 0008 01 10 0000 0005 0a 00"),
     ],
+    ids=["http", "short read", "unknown function", "short write"],
 )
 async def test_garbage_ends_the_connection_and_nothing_else(
     site: SimulatedSite, wire: Wire, garbage: bytes, caplog: pytest.LogCaptureFixture

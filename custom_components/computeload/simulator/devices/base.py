@@ -42,8 +42,9 @@ class WireDevice:
         self.bends: Mapping[Quantity | None, Bend] = {}
         self._frozen: object = None
         self._revision = 0
-        self._zeros: dict[str, float] = {}
         self._counters: dict[str, float] = {}
+        self._zeros: dict[str, float] = {}
+        """What the counters had counted when the device last started."""
         self._map = RegisterMap(self.build())
 
     @property
@@ -85,7 +86,10 @@ class WireDevice:
 
     def restart(self) -> None:
         """Start anew: counters at zero, RAM empty."""
-        self._zeros = {name: self._counters.get(name, 0.0) for name in self._counters}
+        for block in self._map.blocks:
+            for point in block.points:
+                point.get()
+        self._zeros = dict(self._counters)
         self.reset()
         self._revision += 1
 
