@@ -7,8 +7,11 @@ Arguments: the meter's port, the battery's port, and how many registers to read.
 import asyncio
 import struct
 import sys
+from typing import Final
 
 from scripts.benchmarks.responder import TARGET_W
+
+DEADBAND_W: Final = 500.0
 
 
 async def main(meter_port: int, battery_port: int, registers: int) -> None:
@@ -22,11 +25,9 @@ async def main(meter_port: int, battery_port: int, registers: int) -> None:
         answer = await meter_in.readexactly(9 + 2 * registers)
         (grid_w,) = struct.unpack_from(">f", answer, 9 + 2 * 52)
         goal_w = max(grid_w + setpoint_w - TARGET_W, 0.0)
-        if abs(goal_w - setpoint_w) > 500.0:
+        if abs(goal_w - setpoint_w) > DEADBAND_W:
             setpoint_w = goal_w
-            battery_out.write(
-                struct.pack(">HHHBBHHBf", 1, 0, 11, 1, 16, 706, 2, 4, setpoint_w)
-            )
+            battery_out.write(struct.pack(">HHHBBHHBf", 1, 0, 11, 1, 16, 706, 2, 4, setpoint_w))
             await battery_in.readexactly(12)
 
 

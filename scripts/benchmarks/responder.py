@@ -9,6 +9,7 @@ latencies in seconds.
 import argparse
 import asyncio
 from collections.abc import Callable
+from functools import partial
 import json
 import random
 import struct
@@ -28,6 +29,11 @@ SETTLE_S: Final = 3.0
 MISSED_S: Final = 2.0
 
 _SETPOINT: Final = 706
+_READ_HOLDING: Final = 3
+_READ_INPUT: Final = 4
+_WRITE: Final = 16
+_SERIAL_NUMBER: Final = 64512
+_HEADER_BYTES: Final = 6
 
 
 class Registers:
@@ -119,11 +125,12 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Answer every complete request."""
         self._buffer += data
-        while len(self._buffer) >= 6:
+        while len(self._buffer) >= _HEADER_BYTES:
             transaction, _, length = struct.unpack_from(">HHH", self._buffer)
-            if len(self._buffer) < 6 + length:
+            if len(self._buffer) < _HEADER_BYTES + length:
                 return
-            frame, self._buffer = self._buffer[6 : 6 + length], self._buffer[6 + length :]
+            end = _HEADER_BYTES + length
+            frame, self._buffer = self._buffer[_HEADER_BYTES:end], self._buffer[end:]
             answer = self._answer(frame)
             header = struct.pack(">HHHB", transaction, 0, len(answer) + 1, frame[0])
             if self._delay_s:
@@ -137,13 +144,13 @@ class Connection(asyncio.Protocol):
 
     def _answer(self, frame: bytes) -> bytes:
         code, address, count = struct.unpack_from(">BHH", frame, 1)
-        if code == 16:
+        if code == _WRITE:
             if address == _SETPOINT:
                 self._write(struct.unpack_from(">f", frame, 7)[0])
             return struct.pack(">BHH", code, address, count)
         data = self._image(code)
-        if code == 3 and address >= 64512:
-            address -= 64512
+        if code == _READ_HOLDING and address >= _SERIAL_NUMBER:
+            address -= _SERIAL_NUMBER
         part = data[2 * address : 2 * (address + count)]
         if len(part) != 2 * count:
             return bytes((code | 0x80, 2))
@@ -160,18 +167,16 @@ async def main() -> None:
     delay_s = options.delay_ms / 1000.0
 
     def meter(code: int) -> bytearray:
-        return bench.meter_image() if code == 4 else bench.serial.data
+        return bench.meter_image() if code == _READ_INPUT else bench.serial.data
 
     def battery(_code: int) -> bytearray:
         return bench.battery_image()
 
-    servers = [
-        await loop.create_server(
-            lambda image=image: Connection(image, bench.command, delay_s), "127.0.0.1", 0
-        )
-        for image in (meter, battery)
-    ]
-    ports = [server.sockets[0].getsockname()[1] for server in servers]
+    ports = []
+    for image in (meter, battery):
+        connection = partial(Connection, image, bench.command, delay_s)
+        server = await loop.create_server(connection, "127.0.0.1", 0)
+        ports.append(server.sockets[0].getsockname()[1])
     print(json.dumps({"meter": ports[0], "battery": ports[1]}), flush=True)
     await asyncio.to_thread(sys.stdin.readline)
 
@@ -194,7 +199,9 @@ async def main() -> None:
         bench.load_w = BASE_W
         if missed > STEPS:
             break
-    print(json.dumps({"latencies_s": latencies, "missed": missed, "reads": bench.reads}), flush=True)
+    print(
+        json.dumps({"latencies_s": latencies, "missed": missed, "reads": bench.reads}), flush=True
+    )
 
 
 if __name__ == "__main__":

@@ -77,7 +77,7 @@ def write_site(config: Path, *, meter_port: int, battery_port: int, target_kw: f
         "soc_min": 0.05,
         "reserve": 0.1,
     }
-    state = {"settings": settings, "window": None, "peaks": [], "engaged": []}
+    state: dict[str, object] = {"settings": settings, "window": None, "peaks": [], "engaged": []}
     _store(storage / f"computeload.{ENTRY_ID}", state, minor=1)
 
 
