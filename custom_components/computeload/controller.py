@@ -208,7 +208,10 @@ class Controller(DataUpdateCoordinator[SiteData]):
             self._account(reading)
         state = self._site_state()
         decision = decide(state, self._limits(), self._recalled(state.monotonic_s))
-        self._memory = decision.memory
+        # What is only computed was not sent: the first command after switching on is news.
+        self._memory = (
+            decision.memory if self.active else replace(decision.memory, sent={}, sent_pv={})
+        )
         if self.active:
             self._carry_out(decision)
         self._remember(decision, state)
@@ -230,9 +233,7 @@ class Controller(DataUpdateCoordinator[SiteData]):
             self._store.async_delay_save(self._to_store, SAVE_DELAY_S)
 
     def _recalled(self, now_s: float) -> Memory:
-        """Return what was really sent: nothing while switched off, not what failed."""
-        if not self.active:
-            return replace(self._memory, sent={}, sent_pv={})
+        """Return what was really sent: not what failed."""
         memory = self._memory
         for asset_id, writer in self.writers.items():
             if writer.needs_rewrite(now_s):

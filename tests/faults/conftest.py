@@ -1,0 +1,67 @@
+"""The lab under control, in fast time, and a log that must stay clean."""
+
+from collections.abc import AsyncIterator, Iterator
+import logging
+
+from homeassistant.config_entries import ConfigEntryState
+from homeassistant.core import HomeAssistant
+import pytest
+
+from custom_components.computeload.simulator.server import SimulatedSite
+
+from .fast_time import fast_time
+from .lab import CHARGING_KW, SHAVING_KW, Lab, build_site, set_up_lab
+
+CHATTY = ("asyncio", "homeassistant", "modbus_connection", "pymodbus.logging", "tmodbus")
+
+
+@pytest.fixture(name="clean_log", autouse=True)
+def clean_log_fixture(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Fail a test during which anybody logged an error or a traceback."""
+    for name in CHATTY:
+        caplog.set_level(logging.WARNING, name)
+    caplog.set_level(logging.INFO, "custom_components.computeload")
+    yield
+    records = [*caplog.get_records("setup"), *caplog.get_records("call")]
+    errors = [r for r in records if r.levelno >= logging.ERROR or r.exc_info]
+    assert [r.getMessage() for r in errors] == []
+
+
+@pytest.fixture(name="site")
+async def site_fixture(hass: HomeAssistant, socket_enabled: None) -> AsyncIterator[SimulatedSite]:
+    """Return the lab's devices behind their sockets, in fast time."""
+    fast_time()
+    site = build_site()
+    await site.start()
+    yield site
+    await site.stop()
+
+
+async def _controlled(hass: HomeAssistant, site: SimulatedSite, target_kw: float) -> Lab:
+    lab = await set_up_lab(hass, site, target_kw)
+    await lab.until(lambda: abs(lab.battery_w) > 5_000.0, within_s=20.0)
+    # A few seconds more, and what is commanded is what is given.
+    await lab.seconds(5.0)
+    return lab
+
+
+async def _put_away(lab: Lab) -> None:
+    if lab.entry.state is ConfigEntryState.LOADED and lab.hass.is_running:
+        await lab.hass.config_entries.async_unload(lab.entry.entry_id)
+    await lab.hass.async_block_till_done()
+
+
+@pytest.fixture(name="shaving")
+async def shaving_fixture(hass: HomeAssistant, site: SimulatedSite) -> AsyncIterator[Lab]:
+    """Return a lab whose batteries give 6 kW to keep a target of 5 kW."""
+    lab = await _controlled(hass, site, SHAVING_KW)
+    yield lab
+    await _put_away(lab)
+
+
+@pytest.fixture(name="charging")
+async def charging_fixture(hass: HomeAssistant, site: SimulatedSite) -> AsyncIterator[Lab]:
+    """Return a lab whose batteries take 7 kW, with room below a target of 20 kW."""
+    lab = await _controlled(hass, site, CHARGING_KW)
+    yield lab
+    await _put_away(lab)

@@ -1,0 +1,136 @@
+"""The lab whose devices fail: a real Home Assistant in control of it, and what to ask it."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from unittest.mock import patch
+
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import issue_registry as ir
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.computeload.const import CONF_TARGET_PEAK_KW, DOMAIN
+from custom_components.computeload.controller import Controller
+from custom_components.computeload.coordinator import SiteRuntime
+from custom_components.computeload.simulator.cabinet import BatteryPhysics
+from custom_components.computeload.simulator.clock import SimClock
+from custom_components.computeload.simulator.faults import Fault
+from custom_components.computeload.simulator.port import Write
+from custom_components.computeload.simulator.server import SimulatedSite
+from tests.common import add_asset, async_set_up, real_entry, steady_lab
+
+SHAVING_KW = 5.0
+"""A target far below the lab's 11 kW: the cabinets give 6 kW."""
+CHARGING_KW = 20.0
+"""A target far above it: the cabinets take 7 kW."""
+
+
+def build_site() -> SimulatedSite:
+    """Return the lab, its first cabinet able to carry it as an island, in the loop's time."""
+    scenario = steady_lab()
+    first, second = scenario.batteries
+    scenario = replace(scenario, batteries=(replace(first, islanding=True), second))
+    site = SimulatedSite(scenario, start=scenario.default_start())
+    site.clock = SimClock(site.clock.start, 1.0, asyncio.get_running_loop().time)
+    return site
+
+
+@dataclass(slots=True)
+class Lab:
+    """A lab under control."""
+
+    hass: HomeAssistant
+    site: SimulatedSite
+    entry: MockConfigEntry
+
+    @property
+    def runtime(self) -> SiteRuntime:
+        """Return what the loaded site is made of."""
+        runtime: SiteRuntime = self.entry.runtime_data
+        return runtime
+
+    @property
+    def controller(self) -> Controller:
+        """Return the control loop."""
+        return self.runtime.controller
+
+    @property
+    def cabinets(self) -> tuple[BatteryPhysics, ...]:
+        """Return the batteries as they physically are."""
+        return tuple(self.site.physics.batteries.values())
+
+    @property
+    def battery_w(self) -> float:
+        """Return what the batteries really give (W, discharge +)."""
+        return self.site.physics.battery_w
+
+    @property
+    def commanded(self) -> bool:
+        """Return whether any battery holds a command."""
+        return any(cabinet.command_w is not None for cabinet in self.cabinets)
+
+    @property
+    def now_s(self) -> float:
+        """Return the simulated second."""
+        return self.site.clock.elapsed_s
+
+    async def seconds(self, seconds: float) -> None:
+        """Let time pass."""
+        await asyncio.sleep(seconds)
+
+    async def until(self, happens: Callable[[], bool], *, within_s: float) -> float:
+        """Wait for what the site does by itself; return after how many seconds it did."""
+        began_s = self.now_s
+        while not happens():
+            assert self.now_s - began_s <= within_s, f"not within {within_s:g} s"
+            await asyncio.sleep(0.1)
+        return self.now_s - began_s
+
+    async def fault(self, device_id: str, fault: Fault, **parameters: float | str) -> None:
+        """Let something go wrong."""
+        await self.site.faults.inject(device_id, fault, **parameters)
+
+    async def mend(self) -> None:
+        """Let everything be as it should again."""
+        await self.site.faults.clear_all()
+
+    def writes_since(self, since_s: float, device_id: str | None = None) -> list[Write]:
+        """Return what was written on the wire from a simulated second on."""
+        return [
+            write
+            for write in self.site.writes
+            if write.elapsed_s >= since_s and device_id in {None, write.device_id}
+        ]
+
+    def issue(self, key: str, asset_id: str) -> bool:
+        """Tell whether the user sees this repair issue."""
+        registry = ir.async_get(self.hass)
+        return registry.async_get_issue(DOMAIN, f"{key}_{asset_id}") is not None
+
+    def state(self, entity_id: str) -> str:
+        """Return an entity's state."""
+        state = self.hass.states.get(entity_id)
+        assert state is not None, entity_id
+        return state.state
+
+    async def switch(self, *, on: bool) -> None:
+        """Turn the controller on or off, as the user does."""
+        await self.hass.services.async_call(
+            "switch",
+            "turn_on" if on else "turn_off",
+            {"entity_id": "switch.lab_controller"},
+            blocking=True,
+        )
+
+
+async def set_up_lab(hass: HomeAssistant, site: SimulatedSite, target_kw: float) -> Lab:
+    """Configure the lab as a real site with real links, and switch control on."""
+    entry = real_entry(**{CONF_TARGET_PEAK_KW: target_kw})
+    entry.add_to_hass(hass)
+    for device_id in site.endpoints:
+        add_asset(hass, entry, site, device_id)
+    with patch("custom_components.computeload.SystemClock", lambda: site.clock):
+        await async_set_up(hass, entry)
+    lab = Lab(hass, site, entry)
+    await lab.switch(on=True)
+    return lab
