@@ -102,7 +102,7 @@ class ComputeLoadConfigFlow(ConfigFlow, domain=DOMAIN):
         if user_input is not None:
             name = user_input[CONF_NAME].strip()
             errors, figures = site_errors(user_input)
-            if not slugify(name, separator="_").strip("_"):
+            if not any(letter.isalnum() for letter in name):
                 errors[CONF_NAME] = "name_missing"
             if not errors:
                 await self.async_set_unique_id(slugify(name))

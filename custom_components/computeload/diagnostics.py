@@ -53,7 +53,7 @@ async def async_get_device_diagnostics(
     coordinator = entry.runtime_data.devices.get(device.config_subentry_id or "")
     if coordinator is None:
         return await async_get_config_entry_diagnostics(hass, entry)
-    data = {"versions": library_versions(), "device": _device(coordinator)}
+    data = {"versions": library_versions(), "asset": _device(coordinator)}
     return async_redact_data(data, TO_REDACT)
 
 

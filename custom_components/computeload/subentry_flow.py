@@ -153,7 +153,7 @@ class AssetSubentryFlow(ConfigSubentryFlow):
 
     # -- how it is reached -----------------------------------------------------------
 
-    async def async_step_link(self, user_input: dict[str, Any] | None = None) -> SubentryFlowResult:
+    async def async_step_link(self, _: dict[str, Any] | None = None) -> SubentryFlowResult:
         """Ask what kind of connection it is, where the device leaves a choice."""
         if self._data.get(CONF_LINK, {}).get(CONF_TYPE) == LINK_SIMULATED:
             return await self._async_probe_simulated()

@@ -1,0 +1,209 @@
+"""Everything that the code says by a key has a text, and every text is used."""
+
+import ast
+from collections.abc import Callable, Iterable
+import json
+from pathlib import Path
+import re
+import string
+from typing import Any
+
+from homeassistant.helpers.entity import EntityDescription
+import pytest
+
+from custom_components.computeload import binary_sensor, number, select, sensor_tables, switch
+from custom_components.computeload.core.model import AssetKind, Reason
+from custom_components.computeload.core.site import ControlState, Strategy
+from custom_components.computeload.drivers.base import DeviceError
+from custom_components.computeload.simulator.scenario import shipped_scenarios
+
+PACKAGE = Path(__file__).parents[1] / "custom_components" / "computeload"
+KINDS = [kind.value for kind in AssetKind]
+
+
+@pytest.fixture(name="texts", scope="module")
+def texts_fixture() -> dict[str, Any]:
+    """Return the English texts."""
+    texts: dict[str, Any] = json.loads((PACKAGE / "translations" / "en.json").read_text())
+    return texts
+
+
+def all_subclasses(cls: type[DeviceError]) -> Iterable[type[DeviceError]]:
+    """Yield a class and all that come from it."""
+    yield cls
+    for each in cls.__subclasses__():
+        yield from all_subclasses(each)
+
+
+def names(text: str) -> set[str]:
+    """Return the placeholders of a text."""
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+
+def keys_in_code(pattern: str) -> set[str]:
+    """Return what a pattern finds in the modules of the package itself."""
+    return {key for file in PACKAGE.glob("*.py") for key in re.findall(pattern, file.read_text())}
+
+
+def called_with_text(function: str) -> set[str]:
+    """Return the first argument of every call of a function by a plain text."""
+    found = set()
+    for file in PACKAGE.glob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Name | ast.Attribute)
+                and function == getattr(node.func, "attr", getattr(node.func, "id", ""))
+                and node.args
+                and isinstance(node.args[0], ast.Constant)
+            ):
+                found.add(str(node.args[0].value))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("platform", "tables"),
+    [
+        (
+            "sensor",
+            [
+                sensor_tables.SITE_SENSORS,
+                sensor_tables.ASSET_SENSORS,
+                sensor_tables.ENERGY_SENSORS,
+                (sensor_tables.CHANNEL_POWER_SENSOR, sensor_tables.CHANNEL_ENERGY_SENSOR),
+            ],
+        ),
+        (
+            "binary_sensor",
+            [binary_sensor.SITE_BINARY_SENSORS, binary_sensor.ASSET_BINARY_SENSORS],
+        ),
+        ("number", [number.SITE_NUMBERS]),
+        ("select", [select.SITE_SELECTS]),
+        ("switch", [switch.SITE_SWITCHES]),
+    ],
+)
+def test_every_entity_has_a_name_and_every_name_an_entity(
+    texts: dict[str, Any], platform: str, tables: list[tuple[EntityDescription, ...]]
+) -> None:
+    used = {each.translation_key for table in tables for each in table}
+    assert used == set(texts["entity"][platform])
+    keys = [each.key for table in tables[:1] for each in table]
+    assert len(keys) == len(set(keys))
+
+
+@pytest.mark.parametrize(
+    ("platform", "key", "words"),
+    [
+        ("sensor", "controller_reason", Reason),
+        ("sensor", "controller_state", ControlState),
+        ("select", "strategy", Strategy),
+    ],
+)
+def test_every_word_that_an_entity_can_say_is_explained(
+    texts: dict[str, Any], platform: str, key: str, words: Iterable[str]
+) -> None:
+    assert set(texts["entity"][platform][key]["state"]) == {str(word) for word in words}
+
+
+def test_every_error_of_a_device_has_a_sentence_everywhere_it_can_show(
+    texts: dict[str, Any],
+) -> None:
+    errors = {error.key for error in all_subclasses(DeviceError)}
+    assert errors <= set(texts["exceptions"])
+    for kind in KINDS:
+        assert errors <= set(texts["config_subentries"][kind]["error"])
+        assert errors <= set(texts["config_subentries"][kind]["abort"])
+
+
+def test_every_exception_is_used(texts: dict[str, Any]) -> None:
+    raised = keys_in_code(r'translation_key="(\w+)"') | called_with_text("_refuse")
+    errors = {error.key for error in all_subclasses(DeviceError)}
+    assert set(texts["exceptions"]) - raised - errors == set()
+
+
+def test_the_site_flow_has_exactly_the_texts_that_it_uses(texts: dict[str, Any]) -> None:
+    source = (PACKAGE / "config_flow.py").read_text()
+    used = set(re.findall(r'\] = "(\w+)"', source))
+    assert used == set(texts["config"]["error"])
+    steps = set(re.findall(r'step_id="(\w+)"', source))
+    assert steps == set(texts["config"]["step"])
+
+
+def test_the_device_flow_has_exactly_the_texts_that_it_uses(texts: dict[str, Any]) -> None:
+    source = (PACKAGE / "subentry_flow.py").read_text()
+    steps = set(re.findall(r"async def async_step_(\w+)\(", source))
+    errors = set(re.findall(r'\] = "(\w+)"', source))
+    errors |= {error.key for error in all_subclasses(DeviceError)}
+    aborts = set(re.findall(r'reason="(\w+)"', source))
+    of_batteries = {"capacity_missing", "capacity_not_positive", "limit_negative"}
+    for kind in KINDS:
+        flow = texts["config_subentries"][kind]
+        assert set(flow["step"]) == steps
+        expected = errors - (set() if kind == "battery" else of_batteries)
+        assert set(flow["error"]) == expected - (
+            set() if kind == "meter" else {"grid_meter_exists"}
+        )
+        assert aborts <= set(flow["abort"])
+
+
+def without_own_fields(flow: dict[str, Any], steps: tuple[str, ...]) -> dict[str, Any]:
+    """Return the texts of a flow that every kind of device has."""
+    shared = {step: text for step, text in flow["step"].items() if step not in steps}
+    return {"step": shared, "abort": flow["abort"]}
+
+
+def test_all_kinds_of_devices_share_their_wording(texts: dict[str, Any]) -> None:
+    flows = [texts["config_subentries"][kind] for kind in KINDS]
+    own = ("user", "reconfigure", "confirm")
+    first, *rest = [without_own_fields(flow, own) for flow in flows]
+    assert all(flow == first for flow in rest)
+
+
+def test_the_details_of_an_error_are_at_hand_where_it_shows(texts: dict[str, Any]) -> None:
+    in_flow = {
+        "cannot_connect": {"address", "unit_id"},
+        "no_answer": {"address", "unit_id"},
+        "wrong_device": {"address", "unit_id", "expected", "found"},
+        "refused": {"address", "unit_id", "what", "code"},
+        "device_error": {"address", "unit_id"},
+    }
+    for kind in KINDS:
+        for key, known in in_flow.items():
+            assert names(texts["config_subentries"][kind]["error"][key]) <= known
+    in_log = {
+        "wrong_device": {"device", "expected", "found"},
+        "refused": {"device", "what", "code"},
+    }
+    for error in all_subclasses(DeviceError):
+        known = in_log.get(error.key, {"device"})
+        assert names(texts["exceptions"][error.key]["message"]) <= known
+
+
+def test_every_issue_has_a_title_and_a_remedy(texts: dict[str, Any]) -> None:
+    assert set(texts["issues"]) == {"meter_silent", "not_following"}
+    for issue in texts["issues"].values():
+        assert names(issue["title"]) | names(issue["description"]) == {"device", "site"}
+        assert "Check" in issue["description"]
+
+
+def test_every_scenario_can_be_chosen_by_name(texts: dict[str, Any]) -> None:
+    assert set(texts["selector"]["scenario"]["options"]) == set(shipped_scenarios())
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        pytest.param(lambda text: not text.endswith(" "), id="no space at the end"),
+        pytest.param(lambda text: "  " not in text, id="no double spaces"),
+        pytest.param(lambda text: "!" not in text, id="calm"),
+    ],
+)
+def test_texts_are_tidy(texts: dict[str, Any], rule: Callable[[str], bool]) -> None:
+    def all_of(tree: object) -> Iterable[str]:
+        if isinstance(tree, dict):
+            for each in tree.values():
+                yield from all_of(each)
+        else:
+            yield str(tree)
+
+    assert [text for text in all_of(texts) if not rule(text)] == []
