@@ -173,6 +173,8 @@ async def check_dashboard(client: Client) -> None:
         or "ll-strategy-dashboard-computeload" not in module
     ):
         raise ApiError(f"{path}: status {status}, {kind}: not the dashboard's module.")
+    # What every page asks for first; without an answer it stays empty.
+    await client.call("get_services")
     config = await client.call("lovelace/config", url_path=DASHBOARD)
     if config["strategy"]["type"] != "custom:computeload":
         raise ApiError(f"The stored dashboard is not ours: {config}")

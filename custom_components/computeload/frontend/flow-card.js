@@ -53,7 +53,7 @@ export class FlowCard extends SiteCard {
       },
       element("ha-icon", { icon: node.icon }),
       element("b", {}, kilowatts(hass, watts === null ? null : Math.abs(watts))),
-      element("small", {}, charge ? `${shown(hass, charge)} ${label}` : label),
+      element("small", {}, charge ? `${label} · ${shown(hass, charge)}` : label),
     );
     button.addEventListener("click", () => showMore(this, entity));
     return button;

@@ -52,8 +52,19 @@ function asset(device, entities) {
     entities: keys,
     channels: all("channel_power"),
     // What is worth a tile: not the settings and not the diagnostics.
-    main: entities.filter((e) => !e.entity_category).map((e) => e.entity_id).sort(naturally),
+    main: entities
+      .filter((e) => !e.entity_category)
+      .sort((a, b) => rank(a) - rank(b) || naturally(a.entity_id, b.entity_id))
+      .map((e) => e.entity_id),
   };
+}
+
+const FIRST = ["power", "soc", "device_state", "channel_power"];
+
+/** What people look for first comes first. */
+function rank(entity) {
+  const at = FIRST.indexOf(entity.translation_key);
+  return at < 0 ? FIRST.length : at;
 }
 
 const naturally = (a, b) => a.localeCompare(b, undefined, { numeric: true });

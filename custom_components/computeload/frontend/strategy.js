@@ -5,6 +5,9 @@ import { branches, findSites, shortName } from "./site.js";
 const HISTORY_H = 3;
 const ADD = "/config/integrations/dashboard/add?domain=computeload";
 
+/** Without the name of the device, which the heading above says already. */
+const OWN_NAME = { type: "entity" };
+
 const heading = (text, icon) => ({ type: "heading", heading: text, icon });
 const named = (entity, name) => ({ entity, name });
 const present = (list) => list.filter((one) => one?.entity ?? one);
@@ -92,7 +95,7 @@ function nowView(hass, site, title, path) {
 }
 
 function settings(own) {
-  const tile = (entity, options) => (entity ? { type: "tile", entity, ...options } : null);
+  const tile = (entity, options) => (entity ? { type: "tile", entity, name: OWN_NAME, ...options } : null);
   const wide = { grid_options: { columns: 12 } };
   return present([
     tile(own.controller, { features: [{ type: "toggle" }], features_position: "inline", ...wide }),
@@ -117,7 +120,7 @@ function devicesView(sites, several) {
           ...heading(several ? `${site.name}: ${asset.name}` : asset.name, KINDS[asset.kind]),
           tap_action: { action: "navigate", navigation_path: `/config/devices/device/${asset.id}` },
         },
-        ...asset.main.map((entity) => ({ type: "tile", entity, name: { type: "entity" } })),
+        ...asset.main.map((entity) => ({ type: "tile", entity, name: OWN_NAME })),
       ],
     })),
   );

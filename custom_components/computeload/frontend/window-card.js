@@ -6,6 +6,9 @@ import { base } from "./site.js";
 const WINDOW_H = 0.25;
 /** Length of a metering window; the controller counts in quarter hours. */
 
+const ALARM = 1.02;
+/** The projection breathes around the target while it is held; only more than this is bad. */
+
 export class WindowCard extends SiteCard {
   connectedCallback() {
     this._timer = setInterval(() => this._tick(), 1000);
@@ -34,7 +37,7 @@ export class WindowCard extends SiteCard {
     const end = Math.max(projected * WINDOW_H, used, 0);
     const scale = Math.max(budget * 1.15, end * 1.02, 1);
     const share = (energy) => `${((100 * energy) / scale).toFixed(1)}%`;
-    const over = end > budget * 1.005;
+    const over = end > budget * ALARM;
     this._clock = element("span", { class: "clock", "aria-live": "off" });
     const bar = element(
       "div",

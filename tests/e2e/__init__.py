@@ -1,0 +1,1 @@
+"""A real Home Assistant, driven from outside as users and their browsers do."""
