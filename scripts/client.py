@@ -96,8 +96,16 @@ class Client:
 
     async def post(self, path: str, body: Json) -> Json:
         """Send a REST request and return its answer. Raises ApiError."""
+        return await self._request("POST", path, body)
+
+    async def delete(self, path: str) -> Json:
+        """Send a REST request to delete something. Raises ApiError."""
+        return await self._request("DELETE", path, None)
+
+    async def _request(self, method: str, path: str, body: Json | None) -> Json:
         headers = {"Authorization": f"Bearer {self.token}"}
-        async with self._session.post(self.url + path, json=body, headers=headers) as answer:
+        url = self.url + path
+        async with self._session.request(method, url, json=body, headers=headers) as answer:
             if answer.status >= HTTPStatus.BAD_REQUEST:
                 raise ApiError(f"{path}: {answer.status} {await answer.text()}")
             content: Json = await answer.json()
