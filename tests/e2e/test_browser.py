@@ -19,9 +19,9 @@ from scripts.demo import (
     wait_for_action,
     wait_for_site,
 )
+from scripts.pages import opened
 
 from .conftest import RunningHome
-from .pages import opened
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 import json
 from typing import Literal
 
@@ -60,7 +61,11 @@ async def opened(
     )
     page.on(
         "response",
-        lambda answer: remember(f"{answer.status} {answer.url}") if answer.status >= 400 else None,
+        lambda answer: (
+            remember(f"{answer.status} {answer.url}")
+            if answer.status >= HTTPStatus.BAD_REQUEST
+            else None
+        ),
     )
     try:
         yield page, errors
