@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
+import logging
 import socket
 from typing import Any
 from unittest.mock import patch
@@ -268,14 +269,22 @@ async def mended(
     assert result["type"] is FlowResultType.CREATE_ENTRY
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "no-such-host.invalid", "not a host", ""])
 async def test_nothing_at_the_address_is_said_and_the_input_kept(
-    hass: HomeAssistant, site: MockConfigEntry, lab: SimulatedSite
+    hass: HomeAssistant,
+    site: MockConfigEntry,
+    lab: SimulatedSite,
+    *,
+    caplog: pytest.LogCaptureFixture,
+    host: str,
 ) -> None:
-    wrong = place(lab, "roof") | {"port": closed_port()}
+    caplog.clear()
+    wrong = place(lab, "roof") | {"host": host, "port": closed_port()}
     result = await answer(hass, await reach(hass, site, lab, "roof"), wrong)
     assert result["errors"] == {"base": "cannot_connect"}
     assert suggested(result) == wrong
-    assert told(result)["address"] == f"127.0.0.1:{wrong['port']}"
+    assert told(result)["address"] == f"{host}:{wrong['port']}"
+    assert [record for record in caplog.records if record.levelno > logging.INFO] == []
     await mended(hass, result, lab, "roof")
 
 

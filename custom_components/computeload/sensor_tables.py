@@ -58,7 +58,9 @@ type AssetSensorDescription = ComputeLoadSensorDescription[DeviceCoordinator]
 type ChannelSensorDescription = ComputeLoadSensorDescription[Values]
 
 
-def _site_power(key: str, value_fn: Callable[[SiteData], float | None]) -> SiteSensorDescription:
+def _site_power(
+    key: str, value_fn: Callable[[SiteData], float | None], pace: Pace = SITE_POWER
+) -> SiteSensorDescription:
     return ComputeLoadSensorDescription(
         key=key,
         translation_key=key,
@@ -67,7 +69,7 @@ def _site_power(key: str, value_fn: Callable[[SiteData], float | None]) -> SiteS
         native_unit_of_measurement=UnitOfPower.WATT,
         suggested_unit_of_measurement=UnitOfPower.KILO_WATT,
         suggested_display_precision=2,
-        pace=SITE_POWER,
+        pace=pace,
         value_fn=value_fn,
     )
 
@@ -79,7 +81,8 @@ SITE_SENSORS: tuple[SiteSensorDescription, ...] = (
     _site_power("battery_power", lambda site: site.battery_power_w),
     _site_power("running_mean", lambda site: site.running_mean_w),
     _site_power("projected_mean", lambda site: site.projected_mean_w),
-    _site_power("headroom", lambda site: site.headroom_w),
+    # While a peak is shaved the headroom moves around zero, where no share of it is small.
+    _site_power("headroom", lambda site: site.headroom_w, Pace(step=250.0, every_s=120.0)),
     _site_power("billed_peak", lambda site: site.billed_peak_w),
     _site_power("battery_setpoint", lambda site: site.setpoint_w),
     ComputeLoadSensorDescription(
