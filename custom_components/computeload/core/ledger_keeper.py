@@ -1,0 +1,94 @@
+"""Keeping the ledger through trouble: what cannot be written now is written later.
+
+A full disk, a file that another program holds, a file that breaks: none of them may
+cost a quarter or stop the site. Rows wait in memory, bounded, until the file takes them.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+from threading import Lock
+from typing import Any, Final
+
+from .ledger import Quarter
+from .ledger_db import DamagedLedgerError, LedgerError, LedgerFile
+from .ledger_read import LedgerReader
+
+WAITING_MOST: Final = 4 * 7 * 96
+"""Four weeks of quarters wait in memory (some 3 MB); from then on the oldest are lost."""
+
+
+class LedgerKeeper:
+    """The ledger as the rest of the site sees it. Blocks; safe to call from any thread."""
+
+    def __init__(self, path: Path) -> None:
+        """Prepare; nothing is touched before ``open``."""
+        self.reader = LedgerReader(path)
+        self._file = LedgerFile(path)
+        self._opened = False
+        self._lock = Lock()
+        self._waiting: deque[Quarter] = deque(maxlen=WAITING_MOST)
+        self._state: object = None
+        self.problem: str | None = None
+        """Why quarters wait in memory, for people; None while all is written."""
+        self.notice: str | None = None
+        """What happened to the file, for people: it was set aside, a new one was begun."""
+        self.lost = 0
+        """How many quarters had to be given up because the trouble went on for too long."""
+
+    @property
+    def waiting(self) -> int:
+        """Return how many quarters wait in memory."""
+        return len(self._waiting)
+
+    def open(self, now: datetime) -> Any:
+        """Open the file, and return the state of the open quarter (None: there is none).
+
+        Never raises: where there can be no file now, ``problem`` says so, and the next
+        write tries again.
+        """
+        with self._lock:
+            try:
+                self._ready(now)
+                return self._file.state()
+            except LedgerError as err:
+                self.problem = str(err)
+                return None
+
+    def keep(self, quarters: Iterable[Quarter], state: object, now: datetime) -> bool:
+        """Take quarters and the state of the open one; True once all is on disk."""
+        with self._lock:
+            for quarter in quarters:
+                self.lost += len(self._waiting) == WAITING_MOST
+                self._waiting.append(quarter)
+            self._state = state
+            try:
+                self._write(now)
+            except LedgerError as err:
+                self.problem = str(err)
+                return False
+            self.problem = None
+            return True
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._file.close()
+            self._opened = False
+
+    def _write(self, now: datetime) -> None:
+        self._ready(now)
+        try:
+            self._file.append(self._waiting, self._state)
+        except DamagedLedgerError:
+            # It broke while it was in use: set it aside, and go on in a new one.
+            self._opened = False
+            self._ready(now)
+            self._file.append(self._waiting, self._state)
+        self._waiting.clear()
+
+    def _ready(self, now: datetime) -> None:
+        if not self._opened:
+            self.notice = self._file.open(now) or self.notice
+            self._opened = True

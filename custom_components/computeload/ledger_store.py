@@ -1,0 +1,173 @@
+"""The ledger inside Home Assistant: samples and observations in, finished quarters to disk.
+
+Thin: the accounts are ``core.ledger_book``'s, the file is ``core.ledger_keeper``'s and is
+only ever touched in the executor, by one task at a time.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from homeassistant.core import CALLBACK_TYPE, HassJob, HomeAssistant, callback
+from homeassistant.helpers import issue_registry as ir
+from homeassistant.helpers.event import async_track_time_interval
+
+from .const import CONF_ROLE, DOMAIN, LOGGER, ROLE_GRID
+from .coordinator import ComputeLoadConfigEntry, DeviceCoordinator
+from .core.ledger import EXPORT, IMPORT, Channel, Role
+from .core.ledger_book import Book, Observation
+from .core.ledger_keeper import LedgerKeeper
+from .core.ledger_read import LedgerReader
+from .core.model import AssetKind, Clock, Quantity, Reading
+
+LOOK_S: Final = 5.0
+"""How often it is looked whether a quarter is over, and what the controller does."""
+
+type Observe = Callable[[], Observation]
+
+
+def ledger_path(hass: HomeAssistant, entry_id: str) -> Path:
+    """Return where a site's ledger is: part of every backup of the configuration."""
+    return Path(hass.config.path(DOMAIN, f"{entry_id}.db"))
+
+
+class LedgerStore:
+    """One site's ledger."""
+
+    def __init__(
+        self,
+        hass: HomeAssistant,
+        entry: ComputeLoadConfigEntry,
+        clock: Clock,
+        *,
+        plausible_w: float,
+        observe: Observe,
+    ) -> None:
+        """Prepare. ``observe`` says what holds now beside the flows; it must not wait."""
+        self._hass = hass
+        self._entry = entry
+        self._clock = clock
+        self._observe = observe
+        self._book = Book(plausible_w=plausible_w)
+        self._keeper = LedgerKeeper(ledger_path(hass, entry.entry_id))
+        self._writing = asyncio.Lock()
+        self._stop_looking: CALLBACK_TYPE | None = None
+
+    @property
+    def reader(self) -> LedgerReader:
+        """Return what answers questions; ask it in the executor."""
+        return self._keeper.reader
+
+    async def async_load(self) -> None:
+        """Open the file and take up the open quarter; whatever is wrong with it is reported."""
+        now = self._clock.now()
+        state = await self._hass.async_add_executor_job(self._keeper.open, now)
+        if state is not None:
+            self._book.restore(state)
+        self._report()
+
+    @callback
+    def async_start(self, devices: Mapping[str, DeviceCoordinator]) -> None:
+        """Listen to the site's devices from now on, until the entry unloads."""
+        channels: set[Channel] = set()
+        for device in devices.values():
+            metered = dict(_channels(device))
+            channels |= metered.keys()
+            listener = self._listener(metered)
+            self._entry.async_on_unload(device.async_listen_for_samples(listener))
+        self._book.keep_only(channels)
+        self._stop_looking = async_track_time_interval(
+            self._hass, self._async_look, timedelta(seconds=LOOK_S), name=f"{DOMAIN} ledger"
+        )
+        self._entry.async_on_unload(
+            self._hass.async_add_shutdown_job(HassJob(self.async_stop, f"{DOMAIN} ledger"))
+        )
+
+    async def async_stop(self) -> None:
+        """Write what is finished and the state of the open quarter, then close the file.
+
+        Harmless when it is stopped already.
+        """
+        if self._stop_looking is None:
+            return
+        self._stop_looking()
+        self._stop_looking = None
+        await self._async_write()
+        await self._hass.async_add_executor_job(self._keeper.close)
+
+    def _listener(
+        self, metered: Mapping[Channel, tuple[float, Quantity]]
+    ) -> Callable[[Reading | None], None]:
+        @callback
+        def take(reading: Reading | None) -> None:
+            at, monotonic_s = self._clock.now(), self._clock.monotonic_s()
+            if reading is not None:
+                at, monotonic_s = reading.at, reading.monotonic_s
+            for channel, (sign, counter) in metered.items():
+                power_w = reading.number(Quantity.POWER_W) if reading is not None else None
+                counter_wh = reading.number(counter) if reading is not None else None
+                self._book.sample(
+                    channel,
+                    at,
+                    monotonic_s,
+                    None if power_w is None else sign * power_w,
+                    counter_wh,
+                )
+
+        return take
+
+    async def _async_look(self, _: datetime) -> None:
+        now, monotonic_s = self._clock.now(), self._clock.monotonic_s()
+        self._book.observe(now, monotonic_s, self._observe())
+        if self._book.has_finished(now) or self._keeper.waiting:
+            await self._async_write()
+
+    async def _async_write(self) -> None:
+        async with self._writing:
+            now = self._clock.now()
+            finished = self._book.finished(now)
+            state = self._book.to_state()
+            await self._hass.async_add_executor_job(self._keeper.keep, finished, state, now)
+        self._report()
+
+    @callback
+    def _report(self) -> None:
+        """Tell the user about trouble with the file, and take it back once it is over."""
+        keeper, issue_id = self._keeper, f"ledger_{self._entry.entry_id}"
+        if (notice := keeper.notice) is not None:
+            keeper.notice = None
+            LOGGER.warning("%s: %s", self._entry.title, notice)
+        if keeper.problem is None:
+            ir.async_delete_issue(self._hass, DOMAIN, issue_id)
+            return
+        ir.async_create_issue(
+            self._hass,
+            DOMAIN,
+            issue_id,
+            is_fixable=False,
+            severity=ir.IssueSeverity.WARNING,
+            translation_key="ledger_not_written",
+            translation_placeholders={
+                "site": self._entry.title,
+                "problem": keeper.problem,
+                "waiting": str(keeper.waiting),
+            },
+        )
+
+
+def _channels(device: DeviceCoordinator) -> Iterator[tuple[Channel, tuple[float, Quantity]]]:
+    """Yield the flows that a device meters: the sign of its power in each, and the counter."""
+    drawn, given = Quantity.ENERGY_IMPORT_WH, Quantity.ENERGY_EXPORT_WH
+    match device.kind:
+        case AssetKind.METER if device.subentry.data.get(CONF_ROLE) == ROLE_GRID:
+            yield IMPORT, (1.0, drawn)
+            yield EXPORT, (-1.0, given)
+        case AssetKind.METER | AssetKind.LOAD:
+            yield Channel(Role.BRANCH, device.asset_id), (1.0, drawn)
+        case AssetKind.PV:
+            yield Channel(Role.PV, device.asset_id), (1.0, given)
+        case AssetKind.BATTERY:
+            yield Channel(Role.BATTERY_IN, device.asset_id), (-1.0, drawn)
+            yield Channel(Role.BATTERY_OUT, device.asset_id), (1.0, given)
