@@ -191,3 +191,11 @@ def test_the_billed_peak_is_the_highest_window_of_the_local_month() -> None:
     assert log.peak(datetime(2026, 5, 1, 12, tzinfo=UTC)) is None
     again = PeakLog.from_state(ZoneInfo("Europe/Berlin"), json.loads(json.dumps(log.to_state())))
     assert again.to_state() == log.to_state()
+
+
+def test_a_start_in_mid_window_projects_what_was_not_heard_from_what_is_drawn_now() -> None:
+    now = START + timedelta(seconds=600)
+    window = Window(start=START, energy_wh=0.0, covered_s=0.0, source=Source.POWER)
+    assert window.unheard_s(now) == 600.0
+    assert window.projected_mean_w(now, 10_000.0) == pytest.approx(10_000.0)
+    assert window.remaining_wh(now, 12_000.0) == pytest.approx(1_000.0)

@@ -56,14 +56,24 @@ class Window:
         left_s = self.length_s - (now - self.start).total_seconds()
         return min(max(left_s, 0.0), self.length_s)
 
-    def projected_mean_w(self, now: datetime, power_w: float) -> float:
-        """Return the mean that the window ends with if this import goes on."""
-        rest_wh = max(power_w, 0.0) * self.left_s(now) / 3600.0
-        return (self.energy_wh + rest_wh) * 3600.0 / self.length_s
+    def unheard_s(self, now: datetime) -> float:
+        """Return for how much of the time since its start the energy is not known."""
+        return max(self.length_s - self.left_s(now) - self.covered_s, 0.0)
 
-    def remaining_wh(self, target_w: float) -> float:
-        """Return the window budget: what may still be drawn before the target is exceeded."""
-        return target_w * self.length_s / 3600.0 - self.energy_wh
+    def projected_mean_w(self, now: datetime, power_w: float) -> float:
+        """Return the mean that the window ends with if this import goes on.
+
+        Time that was not heard, as before a start in mid-window, is taken to be like now.
+        """
+        rest_s = self.left_s(now) + self.unheard_s(now)
+        return self.mean_w + max(power_w, 0.0) * rest_s / self.length_s
+
+    def remaining_wh(self, now: datetime, target_w: float) -> float:
+        """Return the window budget: what may still be drawn before the target is exceeded.
+
+        Time that was not heard counts as drawn at the target.
+        """
+        return target_w * (self.length_s - self.unheard_s(now)) / 3600.0 - self.energy_wh
 
 
 def window_start(at: datetime, length_s: float = WINDOW_S) -> datetime:
