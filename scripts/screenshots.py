@@ -17,7 +17,7 @@ from scripts.pages import opened
 IMAGES: Final = ROOT / "docs" / "images"
 type Scheme = Literal["light", "dark"]
 PICTURES: Final[tuple[tuple[str, str, tuple[int, int], Scheme], ...]] = (
-    ("dashboard", "now", (1440, 1180), "light"),
+    ("dashboard", "now", (1440, 840), "light"),
     ("dashboard-phone", "now", (390, 844), "dark"),
     ("devices", "devices", (1440, 900), "light"),
 )

@@ -2,7 +2,7 @@
 
 import { branches, findSites, shortName } from "./site.js";
 
-const HISTORY_H = 3;
+const HISTORY_H = 1;
 const ADD = "/config/integrations/dashboard/add?domain=computeload";
 
 /** Without the name of the device, which the heading above says already. */
@@ -71,7 +71,7 @@ function nowView(hass, site, title, path) {
     {
       type: "grid",
       cards: [
-        heading("The last hours", "mdi:chart-line"),
+        heading("The last hour", "mdi:chart-line"),
         { type: "history-graph", hours_to_show: HISTORY_H, entities: history, grid_options: { columns: 12 } },
         ...(measured.length
           ? [
