@@ -15,10 +15,11 @@ from homeassistant.config_entries import ConfigEntry, ConfigSubentry
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
 
-from .const import DOMAIN, LOGGER, PUBLISH_S
+from .const import CONF_CHANNELS, DOMAIN, LOGGER, PUBLISH_S
 from .core.model import AssetKind, Clock, Identity, Reading
 from .drivers.base import Device, DeviceError, Scope
 from .drivers.profile import Library, Profile
+from .trouble import Trouble
 
 if TYPE_CHECKING:
     from .controller import Controller
@@ -58,7 +59,7 @@ class LinkQuality:
         old = took_s if self.latency_s is None else self.latency_s
         self.latency_s = old + 0.05 * (took_s - old)
 
-    def failure(self, error: DeviceError) -> None:
+    def failure(self, error: Exception) -> None:
         """Count a missing answer."""
         self.polls += 1
         self.failures += 1
@@ -104,6 +105,10 @@ class DeviceCoordinator(DataUpdateCoordinator[Reading]):
         self.link = LinkQuality()
         self.latest: Reading | None = None
         """The newest reading, published or not."""
+        self._fast = frozenset(
+            each.key for each in (*profile.fields, *profile.computed) if each.fast
+        )
+        self._trouble = Trouble(self.name)
         self._listeners_for_samples: list[SampleListener] = []
         self._published_s = float("-inf")
         self._full_s = float("-inf")
@@ -112,6 +117,12 @@ class DeviceCoordinator(DataUpdateCoordinator[Reading]):
     def kind(self) -> AssetKind:
         """Return what this device is to the site."""
         return AssetKind(self.subentry.subentry_type)
+
+    @property
+    def channel_names(self) -> tuple[str, ...]:
+        """Return what the user calls the branches of a multi-channel device, in its order."""
+        names = self.subentry.data.get(CONF_CHANNELS)
+        return tuple(names or (f"#{n + 1}" for n in range(self.profile.channel_count)))
 
     @property
     def asset_id(self) -> str:
@@ -146,13 +157,18 @@ class DeviceCoordinator(DataUpdateCoordinator[Reading]):
         except DeviceError as err:
             self.link.failure(err)
             raise
+        except Exception as err:
+            self._trouble.note(err)
+            self.link.failure(err)
+            raise DeviceError(f"{self.name}: {err!r}", device=self.name) from err
         self.link.success(self.hass.loop.time() - started_s)
         if scope is Scope.FAST and self.latest is not None:
-            # A fast reading refreshes what it brings; the rest stays what it was.
+            # The rest stays what it was; what was asked for and not given is not known.
+            rest = {k: v for k, v in self.latest.values.items() if k not in self._fast}
             reading = Reading(
                 at=reading.at,
                 monotonic_s=reading.monotonic_s,
-                values={**self.latest.values, **reading.values},
+                values={**rest, **reading.values},
                 channels=reading.channels or self.latest.channels,
             )
         self.latest = reading
@@ -175,7 +191,8 @@ class DeviceCoordinator(DataUpdateCoordinator[Reading]):
         loop = self.hass.loop
         due_s = loop.time()
         while True:
-            await self.async_sample()
+            with self._trouble.survived():
+                await self.async_sample()
             period_s = self.poll_s
             if self.link.in_a_row > MISSED_POLLS:
                 period_s = max(self.poll_s, min(BACKOFF_S, self.poll_s * self.link.in_a_row))
@@ -194,25 +211,30 @@ class DeviceCoordinator(DataUpdateCoordinator[Reading]):
         except DeviceError as err:
             self._notify_samples(None)
             if self.link.in_a_row >= MISSED_POLLS and self.last_update_success:
-                self.async_set_update_error(
-                    UpdateFailed(
-                        translation_domain=DOMAIN,
-                        translation_key=err.key,
-                        translation_placeholders={"device": self.name, **err.placeholders},
-                    )
-                )
+                self._set_unavailable(err)
             return
         if full:
             self._full_s = now_s
         self._notify_samples(reading)
         if now_s - self._published_s >= PUBLISH_S or not self.last_update_success:
+            if not self.last_update_success:
+                LOGGER.info("%s: answers again", self.name)
             self._published_s = now_s
             self.async_set_updated_data(reading)
 
     @callback
+    def _set_unavailable(self, err: DeviceError) -> None:
+        """Show the device as unavailable; a device that falls silent is no error of ours."""
+        LOGGER.warning("%s: not available: %s", self.name, err)
+        self.last_exception = err
+        self.last_update_success = False
+        self.async_update_listeners()
+
+    @callback
     def _notify_samples(self, reading: Reading | None) -> None:
         for listener in tuple(self._listeners_for_samples):
-            listener(reading)
+            with self._trouble.survived():
+                listener(reading)
 
 
 @dataclass(kw_only=True, slots=True)

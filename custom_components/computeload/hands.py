@@ -12,6 +12,7 @@ from typing import Protocol
 from .const import LOGGER
 from .core.model import Command
 from .drivers.base import Device, DeviceError
+from .trouble import Trouble
 
 FAILURES_TO_GIVE_UP = 3
 """So many refused or unanswered commands in a row, and the asset is left alone for a while."""
@@ -48,6 +49,7 @@ class AssetWriter:
         self._start_task = start_task
         self._on_engaged = engaged
         self._monotonic_s = monotonic_s
+        self._trouble = Trouble(name)
         self._next: Command | None = None
         self._task: asyncio.Task[None] | None = None
         self._failures = 0
@@ -108,7 +110,11 @@ class AssetWriter:
             await asyncio.wait({self._task}, timeout=5.0)
             self._task.cancel()
         if self.engaged:
-            await self._async_try_release()
+            self._task = self._start_task(self._async_release_once(), f"release {self._name}")
+            await asyncio.wait({self._task})
+
+    async def _async_release_once(self) -> None:
+        await self._async_try_release()
 
     async def _async_run(self) -> None:
         while (command := self._next) is not None:
@@ -126,7 +132,8 @@ class AssetWriter:
         self.writes += 1
         try:
             await self._device.command(power_w)
-        except DeviceError as err:
+        except Exception as err:  # noqa: BLE001 - the writer goes on, whatever the driver does
+            self._expect(err)
             self.refusals += 1
             self._failures += 1
             self._failed_s = self._monotonic_s()
@@ -148,10 +155,15 @@ class AssetWriter:
     async def _async_try_release(self) -> bool:
         try:
             await self._device.release()
-        except DeviceError as err:
+        except Exception as err:  # noqa: BLE001 - as above
+            self._expect(err)
             LOGGER.debug("%s: release failed, trying again: %s", self._name, err)
             return False
         if self.engaged:
             self.engaged = False
             self._on_engaged()
         return True
+
+    def _expect(self, err: Exception) -> None:
+        if not isinstance(err, DeviceError):
+            self._trouble.note(err)
