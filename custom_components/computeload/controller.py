@@ -30,11 +30,12 @@ from .coordinator import ComputeLoadConfigEntry, DeviceCoordinator
 from .core.control import decide
 from .core.model import Clock, Command, Quantity, Reading, Reason
 from .core.site import BatteryState, ControlState, Decision, Limits, Memory, SiteState, Strategy
-from .core.watch import FollowCheck
+from .core.watch import PLAUSIBLE_CONNECTIONS, FollowCheck
 from .core.window import PeakLog, Window, WindowTracker
 from .hands import AssetWriter
 from .site_data import BaseLoad, PastDecision, Settings, SiteData, StoredState
 from .site_view import STALE_LEAST_S, SiteView, stale_s
+from .trouble import Trouble
 
 STORE_VERSION: Final = 1
 SAVE_DELAY_S: Final = 30.0
@@ -44,8 +45,6 @@ NOMINAL_PHASE_V: Final = 230.0
 DECISIONS_KEPT: Final = 100
 WINDOWS_KEPT: Final = 96
 DEFAULT_TARGET_SHARE: Final = 0.8
-PLAUSIBLE_CONNECTIONS: Final = 3.0
-"""A counter that implies more than so many times the connection is not believed."""
 
 
 class Controller(DataUpdateCoordinator[SiteData]):
@@ -70,7 +69,7 @@ class Controller(DataUpdateCoordinator[SiteData]):
         self.history: deque[PastDecision] = deque(maxlen=DECISIONS_KEPT)
         self.closed_windows: deque[Window] = deque(maxlen=WINDOWS_KEPT)
         self.writers: dict[str, AssetWriter] = {}
-        self.view = SiteView({})
+        self.view = SiteView({}, self.capacity_w)
         self._follows: dict[str, FollowCheck] = {}
         self._store: Store[StoredState] = Store(hass, STORE_VERSION, f"{DOMAIN}.{entry.entry_id}")
         self._tracker = WindowTracker(plausible_w=PLAUSIBLE_CONNECTIONS * self.capacity_w)
@@ -78,8 +77,10 @@ class Controller(DataUpdateCoordinator[SiteData]):
         self._memory = Memory()
         self._base_load = BaseLoad()
         self._engaged_before: frozenset[str] = frozenset()
+        self._trouble = Trouble(self.name)
         self._stopping = False
-        self._stepped_s = self._published_s = -math.inf
+        self._stepped_s = hass.loop.time()
+        self._published_s = -math.inf
 
     # -- what is set ---------------------------------------------------------------
 
@@ -146,7 +147,7 @@ class Controller(DataUpdateCoordinator[SiteData]):
     async def async_start(self, devices: Mapping[str, DeviceCoordinator]) -> None:
         """Take the site's devices and begin; what an earlier run left engaged is released."""
         entry = self.config_entry
-        self.view = SiteView(devices)
+        self.view = SiteView(devices, self.capacity_w)
         for device in (*self.view.batteries, *self.view.pv):
             if device.device.contract is not None:
                 writer = self._writer(device)
@@ -195,37 +196,52 @@ class Controller(DataUpdateCoordinator[SiteData]):
 
     async def _async_watchdog(self) -> None:
         """Keep deciding when the meter's samples stop: that is when it matters most."""
+        loop = self.hass.loop
         while True:
-            await asyncio.sleep(WATCHDOG_S)
-            if self.hass.loop.time() - self._stepped_s >= WATCHDOG_S:
+            await asyncio.sleep(self._stepped_s + WATCHDOG_S - loop.time())
+            if loop.time() - self._stepped_s >= WATCHDOG_S:
                 self._step(None)
 
     @callback
     def _step(self, reading: Reading | None) -> None:
-        """Run the law once, on a new sample of the meter or on what is known without one."""
+        """Act and publish, on a new sample of the meter or on what is known without one."""
         self._stepped_s = self.hass.loop.time()
+        try:
+            state, decision = self._act(reading)
+        except Exception as err:  # noqa: BLE001 - a loop that cannot decide must let go
+            self._trouble.note(err)
+            self._memory = Memory()
+            self._hand_back()
+            return
+        with self._trouble.survived():
+            self._remember(decision, state)
+
+    def _act(self, reading: Reading | None) -> tuple[SiteState, Decision]:
+        """Run the law once and carry out what it says."""
         if reading is not None:
             self._account(reading)
         state = self._site_state()
         decision = decide(state, self._limits(), self._recalled(state.monotonic_s))
-        # What is only computed was not sent: the first command after switching on is news.
-        self._memory = (
-            decision.memory if self.active else replace(decision.memory, sent={}, sent_pv={})
-        )
         if self.active:
-            self._carry_out(decision)
-        self._remember(decision, state)
+            self._memory = decision.memory
+            for command in decision.commands:
+                self.writers[command.asset_id].send(command)
+        else:
+            # What is only computed was not sent: the first command later is news.
+            self._memory = replace(decision.memory, sent={}, sent_pv={})
+        self._hand_back()
         if decision.natural_w is not None:
             self._base_load.add(state.monotonic_s, decision.natural_w)
+        return state, decision
 
     def _account(self, reading: Reading) -> None:
         """Add the sample to the running window, and closed windows to the billed peaks."""
-        closed = self._tracker.update(
-            reading.at,
-            reading.monotonic_s,
-            reading.number(Quantity.POWER_W),
-            reading.number(Quantity.ENERGY_IMPORT_WH),
-        )
+        power_w = reading.number(Quantity.POWER_W)
+        counter_wh = reading.number(Quantity.ENERGY_IMPORT_WH)
+        if power_w is not None and not self.view.believes(reading):
+            # A meter that is wrong by that much is not believed in anything.
+            power_w = counter_wh = None
+        closed = self._tracker.update(reading.at, reading.monotonic_s, power_w, counter_wh)
         for window in closed:
             self.closed_windows.append(window)
             self._peaks.add(window)
@@ -244,12 +260,12 @@ class Controller(DataUpdateCoordinator[SiteData]):
                 )
         return memory
 
-    def _carry_out(self, decision: Decision) -> None:
-        for command in decision.commands:
-            self.writers[command.asset_id].send(command)
-        held = decision.memory.sent.keys() | decision.memory.sent_pv.keys()
+    def _hand_back(self) -> None:
+        """Send every asset on its way back that is engaged and not held by the law."""
+        if self._stopping:
+            return
+        held = self._memory.sent.keys() | self._memory.sent_pv.keys()
         for asset_id, writer in self.writers.items():
-            # Whatever is engaged is either held by the law or on its way back.
             if writer.engaged and asset_id not in held and writer.idle:
                 writer.send(Command(asset_id=asset_id, power_w=None, reason=Reason.RELEASED))
 
@@ -318,6 +334,8 @@ class Controller(DataUpdateCoordinator[SiteData]):
     def _remember(self, decision: Decision, state: SiteState) -> None:
         """Keep the decision, and publish it: now and then, soon where it is news."""
         before, self.decision = self.decision, decision
+        if self.active:
+            self._log_trust(before)
         news = before is None or (
             (before.state, before.reason, before.peak_at_risk, before.peak_unavoidable)
             != (decision.state, decision.reason, decision.peak_at_risk, decision.peak_unavoidable)
@@ -335,6 +353,21 @@ class Controller(DataUpdateCoordinator[SiteData]):
         since_s = self.hass.loop.time() - self._published_s
         if since_s >= PUBLISH_S or (news and since_s >= URGENT_PUBLISH_S):
             self._publish()
+
+    def _log_trust(self, before: Decision | None) -> None:
+        """Say once that the meter is not to be relied on, and once that it is again."""
+        lost_before = before is not None and before.state is ControlState.SAFE
+        if self._meter_lost and not lost_before:
+            LOGGER.warning(
+                "%s: the grid meter is silent or not believable; the batteries are wound down",
+                self.name,
+            )
+        elif lost_before and not self._meter_lost:
+            LOGGER.info("%s: the grid meter can be relied on again", self.name)
+
+    @property
+    def _meter_lost(self) -> bool:
+        return self.decision is not None and self.decision.state is ControlState.SAFE
 
     @callback
     def _publish(self) -> None:
@@ -363,7 +396,7 @@ class Controller(DataUpdateCoordinator[SiteData]):
                 if window is not None and window.covered_s > 1.0
                 else None
             ),
-            remaining_wh=window.remaining_wh(self.target_w) if window is not None else None,
+            remaining_wh=window.remaining_wh(now, self.target_w) if window is not None else None,
             billed_peak_w=peak.mean_w if peak is not None else None,
             data_age_s=grid.age_s if grid is not None else None,
             grid_present=view.grid_present(),
@@ -397,8 +430,7 @@ class Controller(DataUpdateCoordinator[SiteData]):
             if (writer := self.writers.get(device.asset_id)) is not None:
                 self._report("not_following", device, active=writer.faulted)
         if (meter := self.view.meter) is not None:
-            lost = self.decision is not None and self.decision.state is ControlState.SAFE
-            self._report("meter_silent", meter, active=self.active and lost)
+            self._report("meter_silent", meter, active=self.active and self._meter_lost)
 
     def _report(self, key: str, device: DeviceCoordinator, *, active: bool) -> None:
         issue_id = f"{key}_{device.asset_id}"

@@ -16,7 +16,7 @@ from .coordinator import DeviceCoordinator
 from .core.model import AssetKind, Quantity, Reading
 from .core.numbers import known
 from .core.site import BatteryState, GridState, PvState
-from .core.watch import FreshnessCheck
+from .core.watch import FreshnessCheck, plausible
 
 STALE_POLLS: Final = 5.0
 STALE_LEAST_S: Final = 5.0
@@ -39,20 +39,36 @@ def _number(device: DeviceCoordinator, quantity: Quantity) -> float | None:
 class SiteView:
     """Reads the latest of every device; never waits, never asks."""
 
-    def __init__(self, devices: Mapping[str, DeviceCoordinator]) -> None:
-        """Sort the site's devices by what they are to it."""
+    def __init__(self, devices: Mapping[str, DeviceCoordinator], capacity_w: float) -> None:
+        """Sort the site's devices by what they are to it.
+
+        ``capacity_w`` is what the grid connection carries: no meter reading is believed
+        that is far beyond it.
+        """
         self.batteries = [d for d in devices.values() if d.kind is AssetKind.BATTERY]
         self.pv = [d for d in devices.values() if d.kind is AssetKind.PV]
         meters = [d for d in devices.values() if d.kind is AssetKind.METER]
         self.meter = next((m for m in meters if m.subentry.data[CONF_ROLE] == ROLE_GRID), None)
+        self._capacity_w = capacity_w
+        self._believed: Reading | None = None
         self._fresh = FreshnessCheck()
         self._states: dict[str, tuple[Reading | None, BatteryState]] = {}
 
+    def believes(self, reading: Reading) -> bool:
+        """Tell whether the grid meter's reading has a power, and one that can be true."""
+        return plausible(reading.number(Quantity.POWER_W), self._capacity_w)
+
     def grid(self, now_s: float) -> GridState | None:
-        """Return the grid meter's last answer with its age; None before the first."""
-        if self.meter is None or (reading := self.meter.latest) is None:
-            return None
-        if (power_w := reading.number(Quantity.POWER_W)) is None:
+        """Return the grid meter's last believable answer with its age; None before the first.
+
+        A meter that says nothing of use is as silent as one that says nothing.
+        """
+        latest = self.meter.latest if self.meter is not None else None
+        if latest is not None and self.believes(latest):
+            self._believed = latest
+        reading = self._believed
+        power_w = reading.number(Quantity.POWER_W) if reading is not None else None
+        if reading is None or power_w is None:
             return None
         l1, l2, l3 = (reading.number(q) for q in _PHASE_POWERS)
         return GridState(

@@ -253,6 +253,12 @@ def test_a_meter_value_that_cannot_be_true_is_treated_as_silence(value: float) -
     assert decision.state is ControlState.SAFE
 
 
+def test_nothing_is_held_on_a_meter_that_never_said_anything_believable() -> None:
+    memory = Memory(sent={"b1": Sent(power_w=5_000.0, at_s=90.0, changed_s=90.0)})
+    decision = decide(site(4.0e7), LIMITS, memory)
+    assert [c.power_w for c in decision.commands] == [None]
+
+
 def test_when_the_grid_is_gone_every_battery_is_free_to_carry_the_site() -> None:
     memory = Memory(sent={"b1": Sent(power_w=-5_000.0, at_s=90.0, changed_s=90.0)})
     decision = decide(site(0.0, grid_present=False), LIMITS, memory)

@@ -4,7 +4,13 @@ from datetime import UTC, datetime, timedelta
 
 from custom_components.computeload.core.model import Quantity, Reading
 from custom_components.computeload.core.share import share
-from custom_components.computeload.core.watch import FOLLOW_S, FROZEN_S, FollowCheck, FreshnessCheck
+from custom_components.computeload.core.watch import (
+    FOLLOW_S,
+    FROZEN_S,
+    FollowCheck,
+    FreshnessCheck,
+    plausible,
+)
 
 START = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
 
@@ -33,6 +39,15 @@ def test_values_that_stand_still_age_from_when_they_froze() -> None:
 def test_an_idle_meter_that_only_reports_zero_is_not_taken_for_frozen() -> None:
     check = FreshnessCheck()
     assert all(check.age_s(reading(float(s), 0.0, None), float(s)) == 0.0 for s in range(300))
+
+
+def test_a_power_is_believed_that_the_connection_could_carry_for_a_moment() -> None:
+    assert [plausible(w, 25_000.0) for w in (0.0, -30_000.0, 70_000.0)] == [True] * 3
+
+
+def test_a_power_out_of_all_proportion_is_not_believed() -> None:
+    values = (None, float("nan"), float("inf"), 5.0e6, -4.0e7)
+    assert [plausible(w, 25_000.0) for w in values] == [False] * 5
 
 
 def follows(check: FollowCheck, second: float, commanded_w: float | None, power_w: float) -> bool:

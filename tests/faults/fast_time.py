@@ -20,6 +20,8 @@ class FastTime:
     def __init__(self, loop: Any) -> None:
         """Take the loop's clock over; it goes on from where it is."""
         self.now_s: float = loop.time()
+        # Its debug mode keeps the stack of every call, at several times the cost of the call.
+        loop.set_debug(False)
         # An event loop offers no public way to replace its clock.
         selector = loop._selector
         self._wait: Callable[[float | None], list[Any]] = selector.select

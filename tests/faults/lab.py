@@ -3,15 +3,18 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from unittest.mock import patch
 
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import issue_registry as ir
+import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.computeload.const import CONF_TARGET_PEAK_KW, DOMAIN
+from custom_components.computeload.const import CONF_TARGET_PEAK_KW, DOMAIN, LOGGER
 from custom_components.computeload.controller import Controller
 from custom_components.computeload.coordinator import SiteRuntime
+from custom_components.computeload.core.window import window_start
 from custom_components.computeload.simulator.cabinet import BatteryPhysics
 from custom_components.computeload.simulator.clock import SimClock
 from custom_components.computeload.simulator.faults import Fault
@@ -25,12 +28,16 @@ CHARGING_KW = 20.0
 """A target far above it: the cabinets take 7 kW."""
 
 
-def build_site() -> SimulatedSite:
-    """Return the lab, its first cabinet able to carry it as an island, in the loop's time."""
+def build_site(into_window_s: float) -> SimulatedSite:
+    """Return the lab at noon, its first cabinet able to carry it as an island.
+
+    Its time is the event loop's, and starts so far into a quarter of an hour.
+    """
     scenario = steady_lab()
     first, second = scenario.batteries
     scenario = replace(scenario, batteries=(replace(first, islanding=True), second))
-    site = SimulatedSite(scenario, start=scenario.default_start())
+    start = window_start(scenario.default_start()) + timedelta(seconds=into_window_s)
+    site = SimulatedSite(scenario, start=start)
     site.clock = SimClock(site.clock.start, 1.0, asyncio.get_running_loop().time)
     return site
 
@@ -65,9 +72,23 @@ class Lab:
         return self.site.physics.battery_w
 
     @property
-    def commanded(self) -> bool:
-        """Return whether any battery holds a command."""
-        return any(cabinet.command_w is not None for cabinet in self.cabinets)
+    def command_w(self) -> float:
+        """Return what the batteries are told together (W, discharge +)."""
+        return sum(cabinet.command_w or 0.0 for cabinet in self.cabinets)
+
+    @property
+    def released(self) -> bool:
+        """Return whether nothing is commanded and nobody is held to be engaged.
+
+        A cabinet without a register for that is told 0 W, which lapses by itself.
+        """
+        first, second = self.cabinets
+        writers = self.controller.writers.values()
+        return (
+            first.command_w is None
+            and not second.command_w
+            and not any(writer.engaged for writer in writers)
+        )
 
     @property
     def now_s(self) -> float:
@@ -101,6 +122,11 @@ class Lab:
             for write in self.site.writes
             if write.elapsed_s >= since_s and device_id in {None, write.device_id}
         ]
+
+    def logged(self, caplog: pytest.LogCaptureFixture, level: int, text: str) -> int:
+        """Return how often we logged something with this text at this level."""
+        ours = [r for r in caplog.get_records("call") if r.name == LOGGER.name]
+        return sum(r.levelno == level and text in r.getMessage() for r in ours)
 
     def issue(self, key: str, asset_id: str) -> bool:
         """Tell whether the user sees this repair issue."""

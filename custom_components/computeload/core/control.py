@@ -67,7 +67,7 @@ def decide(state: SiteState, limits: Limits, memory: Memory) -> Decision:
         return _release_all(state, memory, ControlState.ISLANDED, Reason.ISLANDED)
     grid = _believable(state.grid, limits)
     if grid is None or grid.age_s > limits.stale_s:
-        return _without_meter(state, batteries, limits, memory)
+        return _without_meter(grid, state, batteries, limits, memory)
 
     natural_w = _natural_w(grid.power_w, state, memory)
     target_w, already_billed = _target_w(state, limits)
@@ -181,8 +181,7 @@ def _allowed_w(state: SiteState, target_w: float) -> float:
     if window is None:
         return aim_w
     left_s = window.left_s(state.now)
-    unheard_s = max(window.length_s - left_s - window.covered_s, 0.0)
-    budget_wh = aim_w * (window.length_s - unheard_s) / 3600.0 - window.energy_wh
+    budget_wh = window.remaining_wh(state.now, aim_w)
     if not math.isfinite(budget_wh):
         return aim_w
     if left_s < LAST_SECONDS_S and budget_wh < 0.0:
@@ -324,16 +323,19 @@ def _all_setpoints(state: SiteState, shared_w: Mapping[str, float]) -> dict[str,
 
 
 def _without_meter(
-    state: SiteState, batteries: tuple[BatteryState, ...], limits: Limits, memory: Memory
+    grid: GridState | None,
+    state: SiteState,
+    batteries: tuple[BatteryState, ...],
+    limits: Limits,
+    memory: Memory,
 ) -> Decision:
     """Wind down while the meter is silent or not believable, then release.
 
     Charging stops at once, since it may be what overloads the connection. Discharging
-    winds down, since the load that it carried is probably still there.
+    winds down, since the load that it carried is probably still there. ``grid`` is the
+    last answer that was believed; without any there is nothing to wind down from.
     """
-    age_s = state.grid.age_s if state.grid is not None else math.inf
-    if not age_s >= 0.0:
-        age_s = math.inf
+    age_s = grid.age_s if grid is not None else math.inf
     if age_s > limits.release_s:
         return _release_all(state, memory, ControlState.SAFE, Reason.METER_STALE)
     left = 1.0 - (age_s - limits.stale_s) / RAMP_DOWN_S

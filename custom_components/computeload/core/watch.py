@@ -1,7 +1,7 @@
 """Watching devices for what they do not say of themselves: frozen values, ignored commands."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeGuard
 
 from .model import Quantity, Reading
 from .numbers import known
@@ -12,6 +12,8 @@ FOLLOW_S: Final = 20.0
 """How long a battery may differ from its command before that counts as not following."""
 FOLLOW_TOLERANCE: Final = 0.15
 FOLLOW_LEAST_W: Final = 500.0
+PLAUSIBLE_CONNECTIONS: Final = 3.0
+"""More than so many times the grid connection is an error of unit or a broken reading."""
 
 _LIVELY: Final = (
     Quantity.POWER_W,
@@ -21,6 +23,11 @@ _LIVELY: Final = (
     Quantity.VOLTAGE_L1_V,
     Quantity.CURRENT_L1_A,
 )
+
+
+def plausible(power_w: float | None, connection_w: float) -> TypeGuard[float]:
+    """Tell whether a power (W) can be true at a grid connection that carries so much (W)."""
+    return known(power_w) and abs(power_w) <= PLAUSIBLE_CONNECTIONS * connection_w
 
 
 @dataclass(slots=True)
