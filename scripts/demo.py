@@ -96,7 +96,9 @@ async def wait_for_site(client: Client, entry_id: str) -> int:
         silent.clear()
         silent.update(title for key, title in titles.items() if key not in reporting - down)
         grid = of_site(entities, "grid_power")
-        return True if not silent and grid is not None and grid.number is not None else None
+        if grid is None or grid.number is None:
+            silent.add("the site itself")
+        return None if silent else True
 
     try:
         await client.wait_for("every device reports", 90.0, all_report)
