@@ -127,7 +127,9 @@ async def test_a_device_of_any_kind_is_added_and_answers(
 
     (subentry,) = site.subentries.values()
     endpoint = lab.endpoints[device_id]
-    role = {"role": "grid"} if kind is AssetKind.METER else {}
+    own = {"role": "grid"} if kind is AssetKind.METER else {}
+    if kind is AssetKind.LOAD:
+        own = {"channels": ["#1", "#2", "#3", "#4", "#5", "#6"]}
     assert subentry.subentry_type == kind.value
     assert subentry.title == "My device"
     assert subentry.data == {
@@ -135,7 +137,7 @@ async def test_a_device_of_any_kind_is_added_and_answers(
         "link": {"type": "tcp", "host": endpoint.host, "port": endpoint.port},
         "unit_id": endpoint.unit_id,
         "poll_s": answers["poll_s"],
-        **role,
+        **own,
     }
     runtime = site.runtime_data
     device = runtime.devices[subentry.subentry_id]
@@ -143,6 +145,27 @@ async def test_a_device_of_any_kind_is_added_and_answers(
     assert device.last_update_success
     if device.identity.serial:
         assert subentry.unique_id == f"{kind.value} serial {device.identity.serial}"
+
+
+async def test_branches_get_the_names_that_the_user_gives_them(
+    hass: HomeAssistant, site: MockConfigEntry, lab: SimulatedSite
+) -> None:
+    result = await reach_confirm(hass, site, lab, DEVICES[AssetKind.LOAD])
+    answers = suggested(result)
+    for names, error in (
+        ([], "channels_out_of_range"),
+        ([f"#{n}" for n in range(99)], "channels_out_of_range"),
+        (["Node 1", "Node 1"], "channels_not_distinct"),
+        (["Node 1", " "], "channels_not_distinct"),
+    ):
+        result = await answer(hass, result, answers | {"channels": names})
+        assert result["errors"] == {"channels": error}
+    result = await answer(hass, result, answers | {"channels": ["Node 1", "Node 2"]})
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    (device,) = site.runtime_data.devices.values()
+    await device.async_refresh()
+    assert device.channel_names == ("Node 1", "Node 2")
+    assert len(device.data.channels) == 2
 
 
 async def test_only_profiles_of_the_kind_are_offered_by_manufacturer_and_title(

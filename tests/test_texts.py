@@ -135,14 +135,16 @@ def test_the_device_flow_has_exactly_the_texts_that_it_uses(texts: dict[str, Any
     errors = set(re.findall(r'\] = "(\w+)"', source))
     errors |= {error.key for error in all_subclasses(DeviceError)}
     aborts = set(re.findall(r'reason="(\w+)"', source))
-    of_batteries = {"capacity_missing", "capacity_not_positive", "limit_negative"}
+    own = {
+        "battery": {"capacity_missing", "capacity_not_positive", "limit_negative"},
+        "load": {"channels_out_of_range", "channels_not_distinct"},
+        "meter": {"grid_meter_exists"},
+    }
     for kind in KINDS:
         flow = texts["config_subentries"][kind]
         assert set(flow["step"]) == steps
-        expected = errors - (set() if kind == "battery" else of_batteries)
-        assert set(flow["error"]) == expected - (
-            set() if kind == "meter" else {"grid_meter_exists"}
-        )
+        of_others = set().union(*(keys for other, keys in own.items() if other != kind))
+        assert set(flow["error"]) == errors - of_others
         assert aborts <= set(flow["abort"])
 
 

@@ -16,6 +16,7 @@ from homeassistant.helpers.storage import Store
 from homeassistant.helpers.typing import ConfigType
 
 from .const import (
+    CONF_CHANNELS,
     CONF_LINK,
     CONF_POLL_S,
     CONF_PROFILE,
@@ -129,7 +130,10 @@ def _add_device(
     except DeviceError as err:
         LOGGER.error("%s: %s", subentry.title, err)
         return
-    device = open_device(profile, unit, runtime.clock)
+    names = data.get(CONF_CHANNELS)
+    device = open_device(
+        profile, unit, runtime.clock, channels=len(names) if names is not None else None
+    )
     entry.async_on_unload(device.close)
     runtime.devices[subentry_id] = DeviceCoordinator(
         hass,

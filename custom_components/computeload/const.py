@@ -28,6 +28,7 @@ CONF_TARGET_PEAK_KW: Final = "target_peak_kw"
 
 # Asset (config subentry data)
 CONF_CAPACITY_KWH: Final = "capacity_kwh"
+CONF_CHANNELS: Final = "channels"
 CONF_CHARGE_LIMIT_KW: Final = "charge_limit_kw"
 CONF_DISCHARGE_LIMIT_KW: Final = "discharge_limit_kw"
 CONF_LINK: Final = "link"

@@ -51,7 +51,7 @@ def asset_sensors(device: DeviceCoordinator) -> list[AssetEntity]:
     sensors: list[AssetEntity] = []
     sensors += (AssetSensor(device, each) for each in ASSET_SENSORS if each.exists_fn(device))
     sensors += (EnergySensor(device, each) for each in ENERGY_SENSORS if each.exists_fn(device))
-    for channel in range(device.profile.channel_count):
+    for channel in range(len(device.channel_names)):
         if CHANNEL_POWER_SENSOR.exists_fn(device):
             sensors.append(ChannelSensor(device, CHANNEL_POWER_SENSOR, channel))
         if CHANNEL_ENERGY_SENSOR.exists_fn(device):
@@ -109,7 +109,7 @@ class ChannelSensor(PacedSensor, AssetEntity):
     ) -> None:
         """Show one value of a channel, counted from 0; people count from 1."""
         super().__init__(device, description, f"channel_{channel + 1}_{description.key}")
-        self._attr_translation_placeholders = {"number": str(channel + 1)}
+        self._attr_translation_placeholders = {"branch": device.channel_names[channel]}
         self._channel = channel
         self._gate = Gate(description.pace)
 

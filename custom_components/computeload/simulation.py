@@ -6,6 +6,7 @@ from homeassistant.config_entries import ConfigSubentryData
 from homeassistant.core import HomeAssistant
 
 from .const import (
+    CONF_CHANNELS,
     CONF_CONNECTION_LIMIT_KW,
     CONF_LINK,
     CONF_POLL_S,
@@ -48,6 +49,7 @@ def simulated_site_data(scenario: Scenario) -> dict[str, object]:
 
 def simulated_subentries(scenario: Scenario) -> list[ConfigSubentryData]:
     """Return one subentry per device of the scenario."""
+    names = {branch.id: branch.name for branch in scenario.branches}
     subentries = []
     for wire in scenario.wires:
         kind = _KINDS[DEVICES[wire.device]]
@@ -57,6 +59,8 @@ def simulated_subentries(scenario: Scenario) -> list[ConfigSubentryData]:
             CONF_UNIT_ID: wire.unit_id,
             CONF_POLL_S: BRANCH_POLL_S if kind is AssetKind.LOAD else CONTROL_POLL_S,
         }
+        if kind is AssetKind.LOAD:
+            data[CONF_CHANNELS] = [names[branch] for branch in wire.serves]
         if kind is AssetKind.METER:
             data[CONF_ROLE] = ROLE_GRID if wire.serves == (GRID,) else ROLE_BRANCH
         subentries.append(

@@ -16,12 +16,13 @@ from homeassistant.config_entries import (
     SubentryFlowResult,
 )
 from homeassistant.const import CONF_DEVICE, CONF_HOST, CONF_NAME, CONF_PORT, CONF_TYPE
-from homeassistant.helpers.selector import TextSelector
+from homeassistant.helpers.selector import TextSelector, TextSelectorConfig
 import voluptuous as vol
 
 from . import SystemClock, async_get_library
 from .const import (
     CONF_CAPACITY_KWH,
+    CONF_CHANNELS,
     CONF_CHARGE_LIMIT_KW,
     CONF_DISCHARGE_LIMIT_KW,
     CONF_LINK,
@@ -327,6 +328,7 @@ class AssetSubentryFlow(ConfigSubentryFlow):
                     self.hass, self._kind, self._data.get(CONF_ROLE), self._reading
                 ),
                 "least_poll": f"{self._profile.least_poll_s:g}",
+                "most_channels": str(self._profile.channels.most if self._profile.channels else 0),
             },
         )
 
@@ -338,12 +340,18 @@ class AssetSubentryFlow(ConfigSubentryFlow):
                 vol.Optional(CONF_CHARGE_LIMIT_KW): figure("kW"),
                 vol.Optional(CONF_DISCHARGE_LIMIT_KW): figure("kW"),
             }
+        if self._profile.channels is not None:
+            fields[vol.Required(CONF_CHANNELS)] = TextSelector(TextSelectorConfig(multiple=True))
         fields[vol.Required(CONF_POLL_S)] = figure("s")
         return vol.Schema(fields)
 
     def _suggested_answers(self, who: str) -> dict[str, Any]:
         title = self._own.title if self._own else who or self._profile.title
-        return {CONF_POLL_S: self._profile.poll_s, **self._data, CONF_NAME: title}
+        suggested = {CONF_POLL_S: self._profile.poll_s, **self._data, CONF_NAME: title}
+        if self._profile.channels is not None:
+            numbers = [f"#{n + 1}" for n in range(self._profile.channel_count)]
+            suggested.setdefault(CONF_CHANNELS, numbers)
+        return suggested
 
     def _confirm_errors(self, answers: Mapping[str, Any]) -> dict[str, str]:
         errors: dict[str, str] = {}
@@ -351,15 +359,32 @@ class AssetSubentryFlow(ConfigSubentryFlow):
             errors[CONF_NAME] = "name_missing"
         if not self._profile.least_poll_s <= answers[CONF_POLL_S] <= SLOWEST_POLL_S:
             errors[CONF_POLL_S] = "poll_out_of_range"
+        if self._profile.channels is not None:
+            errors |= self._channel_errors(answers[CONF_CHANNELS], self._profile.channels.most)
         if self._kind is AssetKind.BATTERY:
-            capacity_kwh = answers.get(CONF_CAPACITY_KWH)
-            if capacity_kwh is None and not self._reading.number(Quantity.CAPACITY_WH):
-                errors[CONF_CAPACITY_KWH] = "capacity_missing"
-            elif capacity_kwh is not None and capacity_kwh <= 0:
-                errors[CONF_CAPACITY_KWH] = "capacity_not_positive"
-            for key in (CONF_CHARGE_LIMIT_KW, CONF_DISCHARGE_LIMIT_KW):
-                if answers.get(key, 0) < 0:
-                    errors[key] = "limit_negative"
+            errors |= self._battery_errors(answers)
+        return errors
+
+    @staticmethod
+    def _channel_errors(names: list[str], most: int) -> dict[str, str]:
+        errors: dict[str, str] = {}
+        distinct = {name.strip() for name in names} - {""}
+        if not 1 <= len(names) <= most:
+            errors[CONF_CHANNELS] = "channels_out_of_range"
+        elif len(distinct) < len(names):
+            errors[CONF_CHANNELS] = "channels_not_distinct"
+        return errors
+
+    def _battery_errors(self, answers: Mapping[str, Any]) -> dict[str, str]:
+        errors: dict[str, str] = {}
+        capacity_kwh = answers.get(CONF_CAPACITY_KWH)
+        if capacity_kwh is None and not self._reading.number(Quantity.CAPACITY_WH):
+            errors[CONF_CAPACITY_KWH] = "capacity_missing"
+        elif capacity_kwh is not None and capacity_kwh <= 0:
+            errors[CONF_CAPACITY_KWH] = "capacity_not_positive"
+        for key in (CONF_CHARGE_LIMIT_KW, CONF_DISCHARGE_LIMIT_KW):
+            if answers.get(key, 0) < 0:
+                errors[key] = "limit_negative"
         return errors
 
     def _finish(self, answers: Mapping[str, Any]) -> SubentryFlowResult:
