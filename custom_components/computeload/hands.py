@@ -51,6 +51,8 @@ class AssetWriter:
         self._monotonic_s = monotonic_s
         self._trouble = Trouble(name)
         self._next: Command | None = None
+        self._news = asyncio.Event()
+        self._waiting = False
         self._task: asyncio.Task[None] | None = None
         self._failures = 0
         self._pause_s = FIRST_PAUSE_S
@@ -94,6 +96,7 @@ class AssetWriter:
     def send(self, command: Command) -> None:
         """Write this command as soon as the one under way is done."""
         self._next = command
+        self._news.set()
         if self._task is None or self._task.done():
             self._task = self._start_task(self._async_run(), f"command {self._name}")
 
@@ -106,8 +109,9 @@ class AssetWriter:
         """Give the asset back, after what is under way; returns when that was tried once."""
         self._next = None
         if self._task is not None and not self._task.done():
-            # What is on the wire cannot be taken back; the release has to come after it.
-            await asyncio.wait({self._task}, timeout=5.0)
+            if not self._waiting:
+                # What is on the wire cannot be taken back; the release has to come after it.
+                await asyncio.wait({self._task}, timeout=5.0)
             self._task.cancel()
         if self.engaged:
             self._task = self._start_task(self._async_release_once(), f"release {self._name}")
@@ -122,8 +126,20 @@ class AssetWriter:
             if command.power_w is not None:
                 await self._async_write(command.power_w)
             elif not await self._async_try_release() and self._next is None:
-                await asyncio.sleep(RELEASE_RETRY_S)
+                await self._async_wait_for_news(RELEASE_RETRY_S)
                 self._next = self._next or command
+
+    async def _async_wait_for_news(self, seconds: float) -> None:
+        """Wait for a while, or until there is another command."""
+        self._news.clear()
+        self._waiting = True
+        try:
+            async with asyncio.timeout(seconds):
+                await self._news.wait()
+        except TimeoutError:
+            pass
+        finally:
+            self._waiting = False
 
     async def _async_write(self, power_w: float) -> None:
         if not self.engaged:

@@ -259,6 +259,13 @@ def test_nothing_is_held_on_a_meter_that_never_said_anything_believable() -> Non
     assert [c.power_w for c in decision.commands] == [None]
 
 
+def test_a_battery_that_cannot_be_commanded_counts_as_a_part_of_the_load() -> None:
+    silent = battery(asset_id="b2", power_w=6_000.0, usable=False)
+    decision = decide(site(24_000.0, battery(), silent), LIMITS, Memory())
+    assert decision.natural_w == 24_000.0
+    assert setpoint(decision) == pytest.approx(4_100.0, abs=150.0)
+
+
 def test_when_the_grid_is_gone_every_battery_is_free_to_carry_the_site() -> None:
     memory = Memory(sent={"b1": Sent(power_w=-5_000.0, at_s=90.0, changed_s=90.0)})
     decision = decide(site(0.0, grid_present=False), LIMITS, memory)

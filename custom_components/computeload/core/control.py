@@ -69,7 +69,7 @@ def decide(state: SiteState, limits: Limits, memory: Memory) -> Decision:
     if grid is None or grid.age_s > limits.stale_s:
         return _without_meter(grid, state, batteries, limits, memory)
 
-    natural_w = _natural_w(grid.power_w, state, memory)
+    natural_w = _natural_w(grid.power_w, batteries, memory)
     target_w, already_billed = _target_w(state, limits)
     allowed_w = _allowed_w(state, target_w)
     import_w = _hard_import_w(grid, limits)
@@ -132,8 +132,11 @@ def _believable(grid: GridState | None, limits: Limits) -> GridState | None:
     return grid
 
 
-def _natural_w(grid_w: float, state: SiteState, memory: Memory) -> float:
-    """Estimate what the site would draw with all batteries at rest.
+def _natural_w(grid_w: float, batteries: tuple[BatteryState, ...], memory: Memory) -> float:
+    """Estimate what the site would draw with these batteries at rest.
+
+    One that cannot be commanded is not among them: whatever it does, it does as a part of
+    the load, and the meter knows more of it than its last reading.
 
     Meter and batteries are read at different moments, and a battery takes its time to
     follow. While a command is still taking effect the battery's power is only known to
@@ -142,10 +145,8 @@ def _natural_w(grid_w: float, state: SiteState, memory: Memory) -> float:
     the loop would chase its own commands.
     """
     low_w = high_w = grid_w
-    for battery in state.batteries:
-        power_w = battery.power_w if known(battery.power_w) else None
-        if power_w is None:
-            continue
+    for battery in batteries:
+        power_w = battery.power_w or 0.0
         sent = memory.sent.get(battery.asset_id)
         goal_w = power_w
         if (
