@@ -5,7 +5,7 @@ only ever touched in the executor, by one task at a time.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -13,12 +13,16 @@ from typing import Final
 from homeassistant.core import CALLBACK_TYPE, HassJob, HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.event import async_track_time_interval
+from homeassistant.util import dt as dt_util
 
-from .const import CONF_ROLE, DOMAIN, LOGGER, ROLE_GRID
+from .const import CONF_CURRENCY, CONF_ROLE, DOMAIN, LOGGER, ROLE_GRID
 from .coordinator import ComputeLoadConfigEntry, DeviceCoordinator
 from .core.ledger import EXPORT, IMPORT, Channel, Role
 from .core.ledger_book import Book, Observation
+from .core.ledger_csv import write_csv
+from .core.ledger_csv_in import read_csv
 from .core.ledger_keeper import LedgerKeeper
+from .core.ledger_past import hourly_intervals, quarters_of
 from .core.ledger_read import LedgerReader
 from .core.model import AssetKind, Clock, Quantity, Reading
 
@@ -50,8 +54,11 @@ class LedgerStore:
         self._entry = entry
         self._clock = clock
         self._observe = observe
+        self._plausible_w = plausible_w
         self._book = Book(plausible_w=plausible_w)
-        self._keeper = LedgerKeeper(ledger_path(hass, entry.entry_id))
+        self._keeper = LedgerKeeper(
+            ledger_path(hass, entry.entry_id), dt_util.get_default_time_zone()
+        )
         self._writing = asyncio.Lock()
         self._stop_looking: CALLBACK_TYPE | None = None
 
@@ -96,6 +103,48 @@ class LedgerStore:
         self._stop_looking = None
         await self._async_write()
         await self._hass.async_add_executor_job(self._keeper.close)
+
+    async def async_export(self, file: Path, since: datetime, until: datetime) -> int:
+        """Write the quarters of a span as CSV; return how many. Raises LedgerError, OSError."""
+        return await self._hass.async_add_executor_job(self._export, file, since, until)
+
+    async def async_import_csv(self, file: Path) -> int:
+        """Take a past from a CSV file; return how many quarters are new.
+
+        Nothing is taken from a file that is not sound to its end. Raises PastError,
+        LedgerError or OSError.
+        """
+        return await self._hass.async_add_executor_job(self._import_csv, file)
+
+    async def async_import_hours(
+        self, hours: Mapping[Channel, Sequence[tuple[datetime, float]]]
+    ) -> int:
+        """Take a past from hourly energies (see ``ledger_past``); return what is new.
+
+        Raises LedgerError.
+        """
+        intervals = hourly_intervals(hours, plausible_w=self._plausible_w)
+        return await self._hass.async_add_executor_job(
+            self._keeper.bring_in, quarters_of(intervals), self._clock.now()
+        )
+
+    def _export(self, file: Path, since: datetime, until: datetime) -> int:
+        names = {s.subentry_id: s.title for s in self._entry.subentries.values()}
+        with file.open("w", encoding="utf-8", newline="") as out:
+            return write_csv(
+                self.reader.quarters(since, until),
+                out,
+                currency=self._entry.data[CONF_CURRENCY],
+                branches={b: names.get(b, b) for b in self.reader.branches()},
+            )
+
+    def _import_csv(self, file: Path) -> int:
+        with file.open(encoding="utf-8", newline="") as lines:
+            for _ in read_csv(lines, plausible_w=self._plausible_w):
+                pass
+            lines.seek(0)
+            past = quarters_of(read_csv(lines, plausible_w=self._plausible_w))
+            return self._keeper.bring_in(past, self._clock.now())
 
     def _listener(
         self, metered: Mapping[Channel, tuple[float, Quantity]]

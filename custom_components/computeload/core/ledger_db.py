@@ -33,7 +33,7 @@ class LedgerError(Exception):
 
 
 class DamagedLedgerError(LedgerError):
-    """The file is not a sound ledger; opening it again sets it aside."""
+    """The file is not a sound ledger, or not there any more: it has to be opened again."""
 
 
 class _UnusableError(Exception):
@@ -52,6 +52,7 @@ class LedgerFile:
         self.path = path
         self._migrations = migrations
         self._connection: sqlite3.Connection | None = None
+        self._inode = 0
         self._numbers: dict[Channel, int] = {}
 
     # -- opening -------------------------------------------------------------------
@@ -96,6 +97,7 @@ class LedgerFile:
                 raise _UnusableError("damaged", f"it is damaged ({err})") from err
             raise
         self._connection = connection
+        self._inode = self.path.stat().st_ino
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         (owner,) = connection.execute("PRAGMA application_id").fetchone()
@@ -154,7 +156,8 @@ class LedgerFile:
         """Add accounts of quarters, and the state of the open one, in one transaction.
 
         A quarter that is known already gets a new revision if this account is better
-        (see ``ledger.merged``), else nothing. ``state`` is anything JSON; None leaves the
+        (see ``ledger.merged``), else nothing; one that is summed up by day already is
+        left out. ``state`` is anything JSON; None leaves the
         stored one. Returns how many rows were added. Raises LedgerError.
         """
         return self._write(quarters, state, replacing=False)
@@ -169,8 +172,11 @@ class LedgerFile:
 
     def _write(self, quarters: Iterable[Quarter], state: object, *, replacing: bool) -> int:
         added = 0
-        with self._transaction() as connection:
+        with self.transaction() as connection:
+            (summed_up,) = connection.execute("SELECT max(until) FROM day").fetchone()
             for quarter in quarters:
+                if summed_up is not None and quarter.start.timestamp() < summed_up:
+                    continue
                 revision, known = self._known(connection, quarter.start)
                 holds = quarter if known is None or replacing else merged(known, quarter)
                 if holds == known:
@@ -187,7 +193,7 @@ class LedgerFile:
 
     def state(self) -> Any:
         """Return the state last written; None for none or one that cannot be read."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             row = connection.execute("SELECT value FROM state WHERE name = 'book'").fetchone()
         with suppress(ValueError):
             return None if row is None else json.loads(row[0])
@@ -210,11 +216,14 @@ class LedgerFile:
                 self._numbers[channel] = int(cursor.lastrowid or 0)
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self) -> Iterator[sqlite3.Connection]:
         """Write all or nothing. Raises LedgerError."""
         if self._connection is None:
             raise LedgerError(f"The ledger {self.path.name} is not open")
         with explained(self.path):
+            if not self.path.exists() or self.path.stat().st_ino != self._inode:
+                # Rows written to a file without a name would be gone with the process.
+                raise DamagedLedgerError(f"The ledger {self.path.name} was taken away")
             numbers = dict(self._numbers)
             self._connection.execute("BEGIN IMMEDIATE")
             try:

@@ -6,26 +6,38 @@ cost a quarter or stop the site. Rows wait in memory, bounded, until the file ta
 
 from collections import deque
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, tzinfo
+from itertools import batched
 from pathlib import Path
 from threading import Lock
 from typing import Any, Final
 
 from .ledger import Quarter
 from .ledger_db import DamagedLedgerError, LedgerError, LedgerFile
+from .ledger_prune import KEPT_QUARTERS, prune
 from .ledger_read import LedgerReader
 
 WAITING_MOST: Final = 4 * 7 * 96
 """Four weeks of quarters wait in memory (some 3 MB); from then on the oldest are lost."""
+PRUNE_EVERY: Final = 96
+"""So many new quarters, and it is looked whether there are too many."""
+PART: Final = 2_000
+"""So many quarters of a past are written in one go."""
 
 
 class LedgerKeeper:
     """The ledger as the rest of the site sees it. Blocks; safe to call from any thread."""
 
-    def __init__(self, path: Path) -> None:
-        """Prepare; nothing is touched before ``open``."""
+    def __init__(self, path: Path, zone: tzinfo, *, kept: int = KEPT_QUARTERS) -> None:
+        """Prepare; nothing is touched before ``open``. ``zone`` is the site's calendar.
+
+        Beyond ``kept`` quarters the oldest months are summed up by day.
+        """
         self.reader = LedgerReader(path)
         self._file = LedgerFile(path)
+        self._zone = zone
+        self._kept = kept
+        self._since_pruned = PRUNE_EVERY
         self._opened = False
         self._lock = Lock()
         self._waiting: deque[Quarter] = deque(maxlen=WAITING_MOST)
@@ -71,6 +83,26 @@ class LedgerKeeper:
             self.problem = None
             return True
 
+    def bring_in(self, quarters: Iterable[Quarter], now: datetime) -> int:
+        """Add a past that was metered elsewhere; return how many quarters are new or better.
+
+        Raises LedgerError; what was added until then stays, and the rest can be brought
+        in again.
+        """
+        added = 0
+        for part in batched(quarters, PART, strict=False):
+            # In parts, so that the running quarters never wait for long.
+            with self._lock:
+                self._ready(now)
+                added += self._file.append(part)
+        return added
+
+    def amend(self, quarters: Iterable[Quarter], now: datetime) -> int:
+        """Put what was worked out later into rows (see ``LedgerFile.amend``)."""
+        with self._lock:
+            self._ready(now)
+            return self._file.amend(quarters)
+
     def close(self) -> None:
         """Close the file."""
         with self._lock:
@@ -86,7 +118,11 @@ class LedgerKeeper:
             self._opened = False
             self._ready(now)
             self._file.append(self._waiting, self._state)
+        self._since_pruned += len(self._waiting)
         self._waiting.clear()
+        if self._since_pruned >= PRUNE_EVERY:
+            prune(self._file, self._zone, self._kept)
+            self._since_pruned = 0
 
     def _ready(self, now: datetime) -> None:
         if not self._opened:

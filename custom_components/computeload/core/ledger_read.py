@@ -17,13 +17,14 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from .ledger import ENOUGH_S, Channel, Origin, Quarter
+from .ledger import ENOUGH_S, Channel, Origin, Quarter, Role
 from .ledger_db import LedgerError, explained
 from .ledger_rows import COLUMNS, from_row
 from .window import WINDOW_S, window_start
 
 _PER_HOUR: Final = 3600.0 / WINDOW_S
 _BETWEEN: Final = "FROM newest WHERE start >= ? AND start < ?"
+_DAYS: Final = "FROM day WHERE since >= ? AND until <= ?"
 
 
 class Column(StrEnum):
@@ -33,6 +34,7 @@ class Column(StrEnum):
     GRID_W = "grid_w"
     IMPORT_W = "import_w"
     """As billed: the metered energy over the whole quarter."""
+    EXPORT_W = "export_w"
     PV_W = "pv_w"
     BATTERY_W = "battery_w"
     SOC = "soc"
@@ -50,6 +52,7 @@ _EXPRESSIONS: Final = {
         "THEN (import_wh - coalesce(export_wh, 0.0)) * 3600.0 / covered_s END"
     ),
     Column.IMPORT_W: f"import_wh * {_PER_HOUR}",
+    Column.EXPORT_W: f"export_wh * {_PER_HOUR}",
     Column.PV_W: f"pv_wh * {_PER_HOUR}",
     Column.BATTERY_W: (
         f"(coalesce(battery_out_wh, 0.0) - coalesce(battery_in_wh, 0.0)) * {_PER_HOUR}"
@@ -168,6 +171,12 @@ class LedgerReader:
             return None
         return datetime.fromtimestamp(first, UTC), datetime.fromtimestamp(last + WINDOW_S, UTC)
 
+    def branches(self) -> list[str]:
+        """Return the asset ids of all branches that ever had a flow, in order of appearance."""
+        with self._reading() as connection:
+            channels = _channels(connection)
+        return [c.asset_id for c in channels.values() if c.role is Role.BRANCH]
+
     def totals(self, since: datetime, until: datetime) -> Totals:
         """Return the sums over the rows that start in a span."""
         with self._reading() as connection:
@@ -222,30 +231,42 @@ class LedgerReader:
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
         with explained(self.path):
+            if not self.path.exists():
+                raise LedgerError(f"The ledger {self.path.name} is not there yet")
             address = self.path.absolute().as_uri() + "?mode=ro"
             with closing(sqlite3.connect(address, uri=True)) as connection:
-                yield connection
+                try:
+                    yield connection
+                except (ArithmeticError, ValueError) as err:
+                    raise LedgerError(
+                        f"The ledger {self.path.name} holds a value that cannot be read: {err}"
+                    ) from err
 
 
 def sums(connection: sqlite3.Connection, since: datetime, until: datetime) -> Totals:
-    """Return the sums over the rows of a span."""
-    query = f"SELECT {', '.join(TOTALS.values())} {_BETWEEN}"
-    row = connection.execute(query, _span(since, until)).fetchone()
-    return Totals(**{name: value or 0 for name, value in zip(TOTALS, row, strict=True)})
+    """Return the sums over the rows of a span, and over the summed-up days within it."""
+    quarters = f"SELECT {', '.join(TOTALS.values())} {_BETWEEN}"
+    days = f"SELECT {', '.join(f'sum({name})' for name in TOTALS)} {_DAYS}"
+    span = _span(since, until)
+    kept = connection.execute(quarters, span).fetchone()
+    old = connection.execute(days, span).fetchone()
+    return Totals(
+        **{name: (a or 0) + (b or 0) for name, a, b in zip(TOTALS, kept, old, strict=True)}
+    )
 
 
 def highest(connection: sqlite3.Connection, since: datetime, until: datetime) -> Peak | None:
     """Return the quarter of a span with the most import; the first one where several have it."""
+    kept = f"SELECT start, import_wh, covered_s, origin {_BETWEEN}"
+    old = f"SELECT peak_start, peak_import_wh, peak_covered_s, peak_origin {_DAYS}"
     row = connection.execute(
-        f"SELECT start, import_wh, covered_s, origin {_BETWEEN} AND import_wh IS NOT NULL"
+        f"SELECT * FROM ({kept} UNION ALL {old}) WHERE import_wh IS NOT NULL"  # noqa: S608 - our own words
         " ORDER BY import_wh DESC, start LIMIT 1",
-        _span(since, until),
+        (*_span(since, until), *_span(since, until)),
     ).fetchone()
     if row is None:
         return None
     start, import_wh, covered_s, origin = row
-    if origin not in Origin:
-        raise LedgerError(f"The ledger holds a quarter of an unknown origin: {origin}")
     return Peak(
         start=datetime.fromtimestamp(start, UTC),
         mean_w=import_wh * _PER_HOUR,
@@ -281,7 +302,7 @@ def _means(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _channels(connection: sqlite3.Connection) -> dict[str, Channel]:
     known: dict[str, Channel] = {}
-    for number, name in connection.execute("SELECT number, name FROM channel"):
+    for number, name in connection.execute("SELECT number, name FROM channel ORDER BY number"):
         try:
             known[str(number)] = Channel.parse(name)
         except ValueError:

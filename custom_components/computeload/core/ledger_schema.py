@@ -1,7 +1,8 @@
 """The ledger's tables, version by version.
 
 ``quarter`` is append-only: a correction is a row with a higher revision, and the view
-``newest`` shows the row that holds. A file is brought up to date by running the
+``newest`` shows the row that holds. ``day`` keeps the sums of days whose quarters were
+too old to be kept (see ``ledger_prune``). A file is brought up to date by running the
 migrations that it has not seen, each within one transaction.
 """
 
@@ -51,6 +52,36 @@ MIGRATIONS: Final = (
     CREATE TABLE state (
         name TEXT PRIMARY KEY,
         value TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    """,
+    """
+    CREATE TABLE day (
+        day TEXT PRIMARY KEY,
+        since INTEGER NOT NULL,
+        until INTEGER NOT NULL,
+        peak_start INTEGER,
+        peak_import_wh REAL,
+        peak_covered_s REAL,
+        peak_origin TEXT,
+        quarters INTEGER NOT NULL,
+        imported INTEGER NOT NULL,
+        covered_s REAL NOT NULL,
+        import_wh REAL NOT NULL,
+        export_wh REAL NOT NULL,
+        pv_wh REAL NOT NULL,
+        battery_in_wh REAL NOT NULL,
+        battery_out_wh REAL NOT NULL,
+        load_wh REAL NOT NULL,
+        load_quarters INTEGER NOT NULL,
+        cost REAL NOT NULL,
+        income REAL NOT NULL,
+        unpriced_import_wh REAL NOT NULL,
+        unpriced_export_wh REAL NOT NULL,
+        co2_g REAL NOT NULL,
+        without_import_wh REAL NOT NULL,
+        without_export_wh REAL NOT NULL,
+        without_cost REAL NOT NULL,
+        commands INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
     """,
 )
