@@ -134,6 +134,22 @@ async def test_the_battery_is_asked_once_for_what_the_sensor_has_not_seen_yet(
     assert setpoint(home) == 4000
 
 
+async def test_a_sensor_that_has_nothing_new_to_say_is_believed_after_a_while(
+    home: HomeAssistant, freezer: FrozenDateTimeFactory
+) -> None:
+    say(home, SOC, 60, "%")
+    say(home, GRID, 13500, "W")
+    freezer.tick(2)
+    await home.services.async_call(
+        "input_number", "set_value", {"entity_id": SETPOINT, "value": 100}, blocking=True
+    )
+    await automate(home, "peak_shaving", PEAK_SHAVING)
+    await later(home, freezer, 10)
+    assert setpoint(home) == 100
+    await later(home, freezer, 30)
+    assert setpoint(home) == 3600
+
+
 async def test_the_battery_gives_no_more_than_it_may_and_nothing_when_empty(
     home: HomeAssistant, freezer: FrozenDateTimeFactory
 ) -> None:

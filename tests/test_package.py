@@ -351,10 +351,12 @@ def test_modules_stay_small_enough_to_be_read() -> None:
 
 def test_every_folder_of_the_package_says_what_lives_there() -> None:
     folders = {file.parent for file in PACKAGE.rglob("*.py")}
-    silent = [
-        folder.name
-        for folder in folders
-        if not (folder / "README.md").exists()
-        and not ast.get_docstring(ast.parse((folder / "__init__.py").read_text()))
-    ]
-    assert silent == []
+    assert [folder.name for folder in folders if not _says_what_it_is(folder)] == []
+
+
+def _says_what_it_is(folder: Path) -> bool:
+    """Tell whether a folder has a README or a docstring."""
+    if (folder / "README.md").exists():
+        return True
+    init = folder / "__init__.py"
+    return init.exists() and ast.get_docstring(ast.parse(init.read_text())) is not None
