@@ -30,7 +30,7 @@ from .coordinator import ComputeLoadConfigEntry, DeviceCoordinator
 from .core.control import decide
 from .core.model import Clock, Command, Quantity, Reading, Reason
 from .core.site import BatteryState, ControlState, Decision, Limits, Memory, SiteState, Strategy
-from .core.watch import PLAUSIBLE_CONNECTIONS, FollowCheck
+from .core.watch import PLAUSIBLE_CONNECTIONS, REPEAT_S, FollowCheck
 from .core.window import PeakLog, Window, WindowTracker
 from .hands import AssetWriter
 from .site_data import BaseLoad, PastDecision, Settings, SiteData, StoredState
@@ -310,11 +310,13 @@ class Controller(DataUpdateCoordinator[SiteData]):
 
     def _watched(self, battery: BatteryState, now_s: float) -> BatteryState:
         """Look whether the battery does what it was told; one that does not is let go."""
-        sent = self._memory.sent.get(battery.asset_id)
-        if not self.active or sent is None or sent.power_w is None or not battery.usable:
+        check, sent = self._follows[battery.asset_id], self._memory.sent.get(battery.asset_id)
+        if sent is None or sent.power_w is None or not battery.usable:
+            check.reset()
             return battery
         writer = self.writers[battery.asset_id]
-        if not self._follows[battery.asset_id].follows(
+        strayed_s = check.strayed_s(now_s)
+        if not check.follows(
             now_s=now_s,
             commanded_w=sent.power_w,
             changed_s=sent.changed_s,
@@ -322,10 +324,16 @@ class Controller(DataUpdateCoordinator[SiteData]):
             power_w=battery.power_w,
             limit_w=battery.discharge_limit_w if sent.power_w > 0.0 else battery.charge_limit_w,
         ):
-            self._follows[battery.asset_id] = FollowCheck()
+            check.reset()
             writer.give_up("it takes commands but does not follow them")
             return replace(battery, usable=False)
-        if now_s > sent.changed_s + battery.settle_s and self._follows[battery.asset_id].sure:
+        if strayed_s < REPEAT_S <= check.strayed_s(now_s):
+            # Its heartbeat is due now: the command may be gone with a restart.
+            overdue = replace(sent, at_s=-math.inf)
+            self._memory = replace(
+                self._memory, sent={**self._memory.sent, battery.asset_id: overdue}
+            )
+        if check.sure:
             writer.recovered()
         return battery
 

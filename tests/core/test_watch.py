@@ -84,3 +84,44 @@ def test_sharing_gives_the_sum_or_all_there_is() -> None:
     assert share(10.0, [1.0, 1.0], [2.0, 3.0]) == [2.0, 3.0]
     assert share(10.0, [0.0, 1.0], [20.0, 20.0]) == [0.0, 10.0]
     assert share(0.0, [1.0], [5.0]) == [0.0]
+
+
+def told_each_second(check: FollowCheck, second: int, power_w: float) -> bool:
+    """Ask for another power every second, as a noisy load does."""
+    return check.follows(
+        now_s=float(second),
+        commanded_w=5_000.0 + 900.0 * (second % 3),
+        changed_s=float(second),
+        settle_s=3.0,
+        power_w=power_w,
+        limit_w=10_000.0,
+    )
+
+
+def test_a_battery_that_ignores_its_commands_is_found_out_though_they_never_rest() -> None:
+    check = FollowCheck()
+    told = [told_each_second(check, second, 0.0) for second in range(40)]
+    assert all(told[: int(FOLLOW_S)])
+    assert not told[-1]
+
+
+def test_a_battery_that_comes_late_after_restless_commands_follows() -> None:
+    check = FollowCheck()
+    late_w = [5_000.0 + 900.0 * (second % 3 - 2 if second > 1 else 0) for second in range(60)]
+    assert all(told_each_second(check, second, late_w[second]) for second in range(60))
+    assert check.sure
+
+
+def test_a_battery_on_its_way_to_its_first_command_follows() -> None:
+    check = FollowCheck()
+    assert all(follows(check, second / 10.0, 5_000.0, 250.0 * second) for second in range(20))
+    assert not check.sure
+
+
+def test_it_is_known_for_how_long_a_battery_strays() -> None:
+    check = FollowCheck()
+    for second in range(10):
+        follows(check, float(second), 5_000.0, 5_000.0 if second < 4 else -3_000.0)
+    assert check.strayed_s(10.0) == 6.0
+    follows(check, 11.0, 5_000.0, 4_900.0)
+    assert check.strayed_s(12.0) == 0.0

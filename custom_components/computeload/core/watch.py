@@ -1,6 +1,8 @@
 """Watching devices for what they do not say of themselves: frozen values, ignored commands."""
 
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
+import math
 from typing import Final, TypeGuard
 
 from .model import Quantity, Reading
@@ -10,6 +12,8 @@ FROZEN_S: Final = 60.0
 """No measured grid stays the same to the last bit for this long."""
 FOLLOW_S: Final = 20.0
 """How long a battery may differ from its command before that counts as not following."""
+REPEAT_S: Final = 5.0
+"""After this long a battery that does not follow is told once more: it may have restarted."""
 FOLLOW_TOLERANCE: Final = 0.15
 FOLLOW_LEAST_W: Final = 500.0
 PLAUSIBLE_CONNECTIONS: Final = 3.0
@@ -56,11 +60,30 @@ class FreshnessCheck:
 
 @dataclass(slots=True)
 class FollowCheck:
-    """Tells whether a battery does what it is told."""
+    """Tells whether a battery does what it is told.
+
+    Under a noisy load commands change faster than a battery settles. So its power is held
+    against all commands that may still be taking effect: it follows while it lies among
+    them, or between what it did before it was commanded and the first of them.
+    """
 
     sure: bool = False
     """True once it was seen to follow; not knowing any better is not that."""
+    _asked: deque[tuple[float, float]] = field(default_factory=deque)
+    """What it may still be doing: W, and the monotonic second up to which it was asked for."""
+    _now_asked_w: float | None = None
+    _taken_s: float = 0.0
     _since_s: float | None = None
+
+    def reset(self) -> None:
+        """Forget everything: the battery is not commanded."""
+        self.sure = False
+        self._asked.clear()
+        self._now_asked_w = self._since_s = None
+
+    def strayed_s(self, now_s: float) -> float:
+        """Return for how long the battery has not followed (s); 0 while it does."""
+        return now_s - self._since_s if self._since_s is not None else 0.0
 
     def follows(
         self,
@@ -75,18 +98,29 @@ class FollowCheck:
         """Take what was asked and what is metered (W, discharge +); False: it does not.
 
         ``limit_w`` is the most that the battery can give or take in this direction now; a
-        battery that tapers off at its limits follows well enough.
+        battery that tapers off at its limits follows well enough. The command has been
+        what it is since ``changed_s``, and shows in the readings after ``settle_s``.
         """
-        if commanded_w is None or not known(power_w) or now_s < changed_s + settle_s:
-            self._since_s = None
-            self.sure = False
+        if commanded_w is None or not known(power_w):
+            self.reset()
             return True
         asked_w = max(-limit_w, min(commanded_w, limit_w))
-        tolerance_w = max(FOLLOW_TOLERANCE * abs(asked_w), FOLLOW_LEAST_W)
-        if abs(power_w - asked_w) <= tolerance_w:
+        if self._now_asked_w is None:
+            self._taken_s = changed_s
+            self._asked.append((power_w, changed_s))
+        elif asked_w != self._now_asked_w:
+            self._asked.append((self._now_asked_w, changed_s))
+        self._now_asked_w = asked_w
+        while self._asked and now_s >= self._asked[0][1] + settle_s:
+            self._asked.popleft()
+        low_w = min(asked_w, *(w for w, _ in self._asked), math.inf)
+        high_w = max(asked_w, *(w for w, _ in self._asked), -math.inf)
+        tolerance_w = max(FOLLOW_TOLERANCE * max(abs(low_w), abs(high_w)), FOLLOW_LEAST_W)
+        if low_w - tolerance_w <= power_w <= high_w + tolerance_w:
             self._since_s = None
             # Doing nothing proves nothing: a battery that ignores everything idles, too.
-            self.sure = abs(asked_w) > FOLLOW_LEAST_W
+            settled = now_s >= self._taken_s + settle_s
+            self.sure = settled and min(abs(power_w), abs(asked_w)) > FOLLOW_LEAST_W
             return True
         self.sure = False
         if self._since_s is None:
