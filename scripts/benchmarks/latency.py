@@ -84,13 +84,14 @@ class Responder:
         return Latency(tuple(result["latencies_s"]), result["missed"])
 
 
-async def floor(delay_ms: float, samples: int) -> Latency:
-    """Time the bare loop."""
+async def floor(kind: str, delay_ms: float, samples: int) -> Latency:
+    """Time a bare loop, "raw" or on the Modbus "library"."""
     async with Responder.started(delay_ms, samples) as responder:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             "scripts.benchmarks.floor",
+            kind,
             str(responder.meter),
             str(responder.battery),
             str(BLOCK_REGISTERS),
