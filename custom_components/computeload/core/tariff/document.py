@@ -4,7 +4,7 @@ The document is plain data (what YAML or JSON gives). Nothing here lets a wrong 
 unknown key or a number that is none travel further than the place where it stands.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
@@ -48,6 +48,12 @@ class Problems:
             yield
         except TariffError as error:
             self.found.extend(error.problems)
+
+    def attempt[T](self, default: T, read: Callable[[], T]) -> T:
+        """Return what ``read`` returns; the default, with its error noted, if it fails."""
+        with self.collected():
+            return read()
+        return default
 
     def check(self) -> None:
         """Raise TariffError with everything found, if anything was."""
@@ -180,11 +186,11 @@ def shown(content: object) -> str:
 
 def _plain(node: yaml.Node, seen: set[int]) -> Content:
     line = node.start_mark.line + 1
-    if isinstance(node, yaml.ScalarNode):
-        return _scalar(str(node.value), quoted=bool(node.style))
     if id(node) in seen:
         raise TariffError([f"line {line}: anchors and aliases are not used here; write it out"])
     seen.add(id(node))
+    if isinstance(node, yaml.ScalarNode):
+        return _scalar(str(node.value), quoted=bool(node.style))
     if isinstance(node, yaml.SequenceNode):
         return [_plain(item, seen) for item in node.value]
     result: dict[str, Content] = {}

@@ -6,11 +6,12 @@ energy prices; ``reader_demand`` reads demand charges, ``reader_classes`` time c
 
 from contextlib import suppress
 from datetime import date
+import re
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from .calendar import Calendar, TimeClass
-from .document import Node, Problems, TariffError, parse
+from .document import Node, Problems, TariffError, parse, shown
 from .holidays import COUNTRIES
 from .presets import preset_document
 from .reader_classes import ONE_CLASS, by_class, read_classes, with_shared_classes
@@ -21,6 +22,7 @@ _HEAD: Final = (
     *("id", "country", "dso", "level", "currency", "timezone", "holidays"),
     *("vat_percent", "vat_included", "valid_from", "valid_to", "source", "note"),
 )
+_CURRENCY: Final = re.compile(r"[A-Z]{3}")
 _SHORT_ENERGY: Final = ("import_adder_eur_per_kwh", "export_adder_eur_per_kwh")
 _HIGHEST_PER_KWH: Final = 1000.0
 
@@ -35,31 +37,24 @@ def read_tariff(document: object) -> Tariff:
     top = Node(content).mapping(optional=("tariff", "classes", "energy", "demand"))
     head = top.get("tariff", Node({}, "tariff")).mapping(optional=_HEAD)
     defaults = _preset_heads(top)
-    values: dict[str, str] = {}
-    with problems.collected():
-        values = _texts(head, defaults)
-    currency = values.get("currency", "EUR")
-    vat_percent, net = 0.0, 1.0
-    with problems.collected():
-        percent = head.get("vat_percent") or defaults.get("vat_percent") or Node(0.0)
-        vat_percent = percent.number(0.0, 100.0)
-        net = _net(head, vat_percent)
-    calendar = None
-    with problems.collected():
-        calendar = _calendar(head, values)
-    energy = EnergyPrice(), EnergyPrice()
-    with problems.collected():
-        energy = _energy(top.get("energy", Node({}, "energy")), net)
+    values = _texts(head, defaults, problems)
+    currency = values["currency"]
+    percent = head.get("vat_percent") or defaults.get("vat_percent") or Node(0.0)
+    vat_percent = problems.attempt(0.0, lambda: percent.number(0.0, 100.0))
+    net = problems.attempt(1.0, lambda: _net(head, vat_percent))
+    calendar = problems.attempt(None, lambda: _calendar(head, values))
+    prices = top.get("energy", Node({}, "energy"))
+    energy = problems.attempt((EnergyPrice(), EnergyPrice()), lambda: _energy(prices, net))
+    demand = top.get("demand", Node([], "demand"))
     charges: list[DemandCharge] = []
-    if "demand" in top:
+    nothing: list[Node] = []
+    for node in problems.attempt(nothing, demand.items):
         with problems.collected():
-            for node in top["demand"].items():
-                with problems.collected():
-                    charges.extend(_charges(node, currency, net))
-            _check_names(top["demand"], charges)
-    span: tuple[date | None, date | None] = (None, None)
+            charges.extend(_charges(node, currency, net))
     with problems.collected():
-        span = _validity(head, defaults)
+        _check_names(demand, charges)
+    always: tuple[date | None, date | None] = (None, None)
+    valid_from, valid_to = problems.attempt(always, lambda: _validity(head))
     problems.check()
     assert calendar is not None  # noqa: S101 - a missing one is among the problems
     return Tariff(
@@ -70,8 +65,8 @@ def read_tariff(document: object) -> Tariff:
         currency=currency,
         calendar=calendar,
         vat_percent=vat_percent,
-        valid_from=span[0],
-        valid_to=span[1],
+        valid_from=valid_from,
+        valid_to=valid_to,
         source=values["source"],
         note=values["note"],
         energy_import=energy[0],
@@ -112,18 +107,22 @@ def _head_of(preset: Node) -> dict[str, Node]:
     return Node(preset_document(preset)).entries().get("tariff", Node({})).entries()
 
 
-def _texts(head: dict[str, Node], defaults: dict[str, Node]) -> dict[str, str]:
-    fallback = {"currency": "EUR", "timezone": "UTC"}
-    values = {}
+def _texts(head: dict[str, Node], defaults: dict[str, Node], problems: Problems) -> dict[str, str]:
+    """Return the words of the head; where it has none, those of a preset."""
+    values = {"currency": "EUR", "timezone": "UTC"}
     for key in ("id", "country", "dso", "level", "currency", "timezone", "source", "note"):
         node = head.get(key) or defaults.get(key)
-        values[key] = node.text() if node is not None else fallback.get(key, "")
-    currency = values["currency"]
-    if len(currency) != len("EUR") or not currency.isalpha() or not currency.isupper():
-        raise head["currency"].error(f"'{currency[:20]}' is not a currency code like EUR")
-    if values["country"] and values["country"] not in COUNTRIES:
-        known = ", ".join(COUNTRIES)
-        raise head["country"].error(f"'{values['country'][:20]}' is not known; use one of {known}")
+        values.setdefault(key, "")
+        if node is None:
+            continue
+        with problems.collected():
+            text = node.text()
+            if key == "currency" and not _CURRENCY.fullmatch(text):
+                raise node.error(f"{shown(text)} is not a currency code like EUR")
+            if key == "country" and text not in COUNTRIES:
+                known = ", ".join(COUNTRIES)
+                raise node.error(f"{shown(text)} is not known; use one of {known}")
+            values[key] = text
     return values
 
 
@@ -138,23 +137,20 @@ def _net_of_preset(head: dict[str, Node]) -> float:
 
 
 def _calendar(head: dict[str, Node], values: dict[str, str]) -> Calendar:
-    name = values.get("timezone", "UTC")
+    name = values["timezone"]
     try:
         zone = ZoneInfo(name)
     except ZoneInfoNotFoundError, ValueError, OSError:
         node = head.get("timezone", Node(name, "tariff.timezone"))
-        raise node.error(f"'{name[:40]}' is not a time zone like Europe/Berlin") from None
+        raise node.error(f"{shown(name)} is not a time zone like Europe/Berlin") from None
     days = head["holidays"].items() if "holidays" in head else []
-    return Calendar(zone, values.get("country", ""), frozenset(node.day() for node in days))
+    return Calendar(zone, values["country"], frozenset(node.day() for node in days))
 
 
-def _validity(head: dict[str, Node], defaults: dict[str, Node]) -> tuple[date | None, date | None]:
-    first = head.get("valid_from") or defaults.get("valid_from")
-    last = head.get("valid_to") or defaults.get("valid_to")
-    start = None if first is None else first.day()
-    end = None if last is None else last.day()
-    if start is not None and end is not None and last is not None and end < start:
-        raise last.error(f"{end} is before valid_from, {start}")
+def _validity(head: dict[str, Node]) -> tuple[date | None, date | None]:
+    start, end = (head[key].day() if key in head else None for key in ("valid_from", "valid_to"))
+    if start is not None and end is not None and end < start:
+        raise head["valid_to"].error(f"{end} is before valid_from, {start}")
     return start, end
 
 
