@@ -88,6 +88,14 @@ def test_what_was_overdrawn_is_won_back_before_the_window_ends() -> None:
     assert setpoint(decide(state, LIMITS, Memory())) == pytest.approx(5_000.0, abs=250.0)
 
 
+@pytest.mark.parametrize("elapsed_s", [0.0, 600.0, 880.0, 890.0, 899.0])
+def test_a_window_that_is_on_its_target_stays_on_it_to_its_last_second(elapsed_s: float) -> None:
+    aim_w = LIMITS.target_w * 0.995
+    on_track = window(mean_so_far_w=aim_w, elapsed_s=elapsed_s)
+    decision = decide(site(30_000.0, elapsed_s=elapsed_s, window=on_track), LIMITS, Memory())
+    assert decision.allowed_w == pytest.approx(aim_w)
+
+
 def test_a_hopeless_rest_of_a_window_is_not_chased_in_its_last_seconds() -> None:
     state = site(20_000.0, elapsed_s=895.0, window=window(mean_so_far_w=25_000.0, elapsed_s=895.0))
     assert setpoint(decide(state, LIMITS, Memory())) == pytest.approx(100.0, abs=1.0)

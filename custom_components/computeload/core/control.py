@@ -188,7 +188,10 @@ def _allowed_w(state: SiteState, target_w: float) -> float:
     if left_s < LAST_SECONDS_S and budget_wh < 0.0:
         # What is overdrawn cannot be won back in a second; the next window starts clean.
         return aim_w
-    return budget_wh * 3600.0 / max(left_s, LAST_SECONDS_S)
+    # What was saved or overdrawn so far is spread over the rest, but never over so short a
+    # time that a watt-hour becomes a jump of power.
+    ahead_wh = budget_wh - aim_w * left_s / 3600.0
+    return aim_w + ahead_wh * 3600.0 / max(left_s, LAST_SECONDS_S)
 
 
 def _hard_import_w(grid: GridState, limits: Limits) -> float:
