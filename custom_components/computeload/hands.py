@@ -11,11 +11,11 @@ from typing import Protocol
 
 from .const import LOGGER
 from .core.model import Command
-from .drivers.base import Device, DeviceError
+from .drivers.base import CannotConnectError, Device, DeviceError, NoAnswerError
 from .trouble import Trouble
 
 FAILURES_TO_GIVE_UP = 3
-"""So many refused or unanswered commands in a row, and the asset is left alone for a while."""
+"""So many refused commands in a row, and the asset is left alone for a while."""
 FIRST_PAUSE_S = 60.0
 LONGEST_PAUSE_S = 900.0
 RELEASE_RETRY_S = 5.0
@@ -151,8 +151,11 @@ class AssetWriter:
         except Exception as err:  # noqa: BLE001 - the writer goes on, whatever the driver does
             self._expect(err)
             self.refusals += 1
-            self._failures += 1
             self._failed_s = self._monotonic_s()
+            if isinstance(err, CannotConnectError | NoAnswerError):
+                # It may be back in a moment; one that stays away is not readable either.
+                return
+            self._failures += 1
             if self._failures >= FAILURES_TO_GIVE_UP:
                 self._failures = 0
                 self.give_up(str(err))

@@ -107,7 +107,7 @@ def test_a_battery_that_ignores_its_commands_is_found_out_though_they_never_rest
 
 def test_a_battery_that_comes_late_after_restless_commands_follows() -> None:
     check = FollowCheck()
-    late_w = [5_000.0 + 900.0 * (second % 3 - 2 if second > 1 else 0) for second in range(60)]
+    late_w = [5_000.0 + 900.0 * (max(second - 2, 0) % 3) for second in range(60)]
     assert all(told_each_second(check, second, late_w[second]) for second in range(60))
     assert check.sure
 
@@ -123,5 +123,12 @@ def test_it_is_known_for_how_long_a_battery_strays() -> None:
     for second in range(10):
         follows(check, float(second), 5_000.0, 5_000.0 if second < 4 else -3_000.0)
     assert check.strayed_s(10.0) == 6.0
-    follows(check, 11.0, 5_000.0, 4_900.0)
-    assert check.strayed_s(12.0) == 0.0
+    for second in range(10, 14):
+        follows(check, float(second), 5_000.0, 4_900.0)
+    assert check.strayed_s(14.0) == 0.0
+
+
+def test_a_battery_that_two_masters_pull_at_is_found_out() -> None:
+    check = FollowCheck()
+    told = [follows(check, float(s), 5_000.0, (-3_000.0, 5_000.0)[s % 3 == 0]) for s in range(60)]
+    assert False in told

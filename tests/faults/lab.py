@@ -22,10 +22,17 @@ from custom_components.computeload.simulator.port import Write
 from custom_components.computeload.simulator.server import SimulatedSite
 from tests.common import add_asset, async_set_up, real_entry, steady_lab
 
+type Injected = tuple[Fault, dict[str, float | str]]
+
 SHAVING_KW = 5.0
 """A target far below the lab's 11 kW: the cabinets give 6 kW."""
 CHARGING_KW = 20.0
 """A target far above it: the cabinets take 7 kW."""
+
+
+def faults(which: dict[str, Injected]) -> pytest.MarkDecorator:
+    """Run a test once for each of these faults, as ``fault`` and ``parameters``."""
+    return pytest.mark.parametrize(("fault", "parameters"), which.values(), ids=which)
 
 
 def build_site(into_window_s: float) -> SimulatedSite:

@@ -6,9 +6,7 @@ import pytest
 
 from custom_components.computeload.simulator.faults import Fault
 
-from .lab import SHAVING_KW, Lab
-
-type Injected = tuple[Fault, dict[str, float | str]]
+from .lab import SHAVING_KW, Injected, Lab, faults
 
 SILENT: dict[str, Injected] = {
     "no answer": (Fault.NO_ANSWER, {}),
@@ -35,10 +33,6 @@ STATE = "sensor.lab_controller_state"
 REASON = "sensor.lab_controller_reason"
 METER = "sensor.grid_meter_power"
 LATE = pytest.mark.parametrize("into_window_s", [825.0], ids=["late"])
-
-
-def faults(which: dict[str, Injected]) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize(("fault", "parameters"), which.values(), ids=which)
 
 
 def left(lab: Lab, began_s: float, limit_s: float) -> float:

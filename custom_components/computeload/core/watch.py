@@ -12,6 +12,8 @@ FROZEN_S: Final = 60.0
 """No measured grid stays the same to the last bit for this long."""
 FOLLOW_S: Final = 20.0
 """How long a battery may differ from its command before that counts as not following."""
+FORGIVEN_S: Final = 3.0
+"""It follows again once it has done so for this long: one that wavers has another master."""
 REPEAT_S: Final = 5.0
 """After this long a battery that does not follow is told once more: it may have restarted."""
 FOLLOW_TOLERANCE: Final = 0.15
@@ -74,6 +76,7 @@ class FollowCheck:
     _now_asked_w: float | None = None
     _taken_s: float = 0.0
     _since_s: float | None = None
+    _back_s: float | None = None
 
     def reset(self) -> None:
         """Forget everything: the battery is not commanded."""
@@ -117,12 +120,15 @@ class FollowCheck:
         high_w = max(asked_w, *(w for w, _ in self._asked), -math.inf)
         tolerance_w = max(FOLLOW_TOLERANCE * max(abs(low_w), abs(high_w)), FOLLOW_LEAST_W)
         if low_w - tolerance_w <= power_w <= high_w + tolerance_w:
-            self._since_s = None
+            self._back_s = now_s if self._back_s is None else self._back_s
+            if now_s - self._back_s >= FORGIVEN_S:
+                self._since_s = None
             # Doing nothing proves nothing: a battery that ignores everything idles, too.
-            settled = now_s >= self._taken_s + settle_s
+            settled = now_s >= self._taken_s + settle_s and self._since_s is None
             self.sure = settled and min(abs(power_w), abs(asked_w)) > FOLLOW_LEAST_W
             return True
         self.sure = False
+        self._back_s = None
         if self._since_s is None:
             self._since_s = now_s
         return now_s - self._since_s < FOLLOW_S
