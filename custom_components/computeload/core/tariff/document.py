@@ -20,7 +20,7 @@ _LONGEST: Final = 65_536
 _SHOWN: Final = 40
 _MANY: Final = 1e9
 _INTEGER: Final = re.compile(r"[-+]?[0-9]{1,15}")
-_FLOAT: Final = re.compile(r"[-+]?([0-9]+\.[0-9]*|\.[0-9]+|[0-9]+)([eE][-+]?[0-9]{1,2})?")
+_FLOAT: Final = re.compile(r"[-+]?([0-9]+\.[0-9]*|\.[0-9]+|[0-9]+)([eE][-+]?[0-9]{1,3})?")
 _WORDS: Final[Mapping[str, bool | None]] = {"true": True, "false": False, "": None, "null": None}
 
 type Content = Mapping[str, Content] | list[Content] | str | float | bool | None
