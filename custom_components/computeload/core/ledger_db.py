@@ -7,7 +7,7 @@ what was not yet handed over. A file that cannot be read is set aside under anot
 and a new one is begun: nothing is ever deleted.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -53,7 +53,6 @@ class LedgerFile:
         self._migrations = migrations
         self._connection: sqlite3.Connection | None = None
         self._inode = 0
-        self._numbers: dict[Channel, int] = {}
 
     # -- opening -------------------------------------------------------------------
 
@@ -93,7 +92,7 @@ class LedgerFile:
             self._prepare(connection)
         except BaseException as err:
             connection.close()
-            if isinstance(err, sqlite3.Error) and _code(err) in _DAMAGE:
+            if _is_damage(err):
                 raise _UnusableError("damaged", f"it is damaged ({err})") from err
             raise
         self._connection = connection
@@ -117,11 +116,7 @@ class LedgerFile:
         connection.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT_BYTES}")
         for number, script in enumerate(self._migrations[version:], version + 1):
             self._migrate(connection, number, script)
-        rows = connection.execute("SELECT name, number FROM channel").fetchall()
-        self._numbers = {}
-        for name, number in rows:
-            with suppress(ValueError):
-                self._numbers[Channel.parse(name)] = number
+        _channel_numbers(connection)
         connection.execute(f"{_SELECT} LIMIT 1").fetchone()
         connection.execute("SELECT name, value FROM state LIMIT 1").fetchone()
 
@@ -131,10 +126,15 @@ class LedgerFile:
                 f"BEGIN IMMEDIATE; {script}; PRAGMA application_id = {APPLICATION_ID}; "
                 f"PRAGMA user_version = {version}; COMMIT;"
             )
-        except sqlite3.Error:
+        except sqlite3.Error as err:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
-            raise
+            if _code(err) != sqlite3.SQLITE_ERROR:
+                raise
+            # The fault is in the migration, not in the file: it must not be set aside.
+            raise LedgerError(
+                f"The ledger {self.path.name} could not be brought up to date: {err}"
+            ) from err
 
     def _set_aside(self, mark: str, now: datetime) -> Path:
         stamp = now.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
@@ -174,15 +174,17 @@ class LedgerFile:
         added = 0
         with self.transaction() as connection:
             (summed_up,) = connection.execute("SELECT max(until) FROM day").fetchone()
+            numbers = _channel_numbers(connection)
             for quarter in quarters:
                 if summed_up is not None and quarter.start.timestamp() < summed_up:
                     continue
-                revision, known = self._known(connection, quarter.start)
+                revision, known = _known(connection, quarter.start, numbers)
                 holds = quarter if known is None or replacing else merged(known, quarter)
                 if holds == known:
                     continue
-                self._number(connection, holds)
-                row = to_row(replace(holds, revision=revision + 1), self._numbers)
+                for channel in holds.flows.keys() - numbers.keys():
+                    numbers[channel] = _new_number(connection, channel)
+                row = to_row(replace(holds, revision=revision + 1), numbers)
                 connection.execute(_INSERT, row)
                 added += 1
             if state is not None:
@@ -199,22 +201,6 @@ class LedgerFile:
             return None if row is None else json.loads(row[0])
         return None
 
-    def _known(self, connection: sqlite3.Connection, start: datetime) -> tuple[int, Quarter | None]:
-        """Return the newest revision of a quarter and what it says; 0 and None for none."""
-        row = connection.execute(f"{_SELECT} WHERE start = ?", (start.timestamp(),)).fetchone()
-        if row is None:
-            return 0, None
-        return row[1], from_row(row, {str(n): channel for channel, n in self._numbers.items()})
-
-    def _number(self, connection: sqlite3.Connection, quarter: Quarter) -> None:
-        """Give every channel of a quarter its number in this file."""
-        for channel in quarter.flows:
-            if channel not in self._numbers:
-                cursor = connection.execute(
-                    "INSERT INTO channel (name) VALUES (?)", (str(channel),)
-                )
-                self._numbers[channel] = int(cursor.lastrowid or 0)
-
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Write all or nothing. Raises LedgerError."""
@@ -224,16 +210,38 @@ class LedgerFile:
             if not self.path.exists() or self.path.stat().st_ino != self._inode:
                 # Rows written to a file without a name would be gone with the process.
                 raise DamagedLedgerError(f"The ledger {self.path.name} was taken away")
-            numbers = dict(self._numbers)
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
                 self._connection.execute("COMMIT")
             except BaseException:
-                self._numbers = numbers
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
+
+
+def _channel_numbers(connection: sqlite3.Connection) -> dict[Channel, int]:
+    """Return the number of every channel in this file."""
+    numbers: dict[Channel, int] = {}
+    for name, number in connection.execute("SELECT name, number FROM channel"):
+        with suppress(ValueError):
+            numbers[Channel.parse(name)] = number
+    return numbers
+
+
+def _new_number(connection: sqlite3.Connection, channel: Channel) -> int:
+    cursor = connection.execute("INSERT INTO channel (name) VALUES (?)", (str(channel),))
+    return int(cursor.lastrowid or 0)
+
+
+def _known(
+    connection: sqlite3.Connection, start: datetime, numbers: Mapping[Channel, int]
+) -> tuple[int, Quarter | None]:
+    """Return the newest revision of a quarter and what it says; 0 and None for none."""
+    row = connection.execute(f"{_SELECT} WHERE start = ?", (start.timestamp(),)).fetchone()
+    if row is None:
+        return 0, None
+    return row[1], from_row(row, {str(number): channel for channel, number in numbers.items()})
 
 
 @contextmanager
@@ -241,12 +249,20 @@ def explained(path: Path) -> Iterator[None]:
     """Turn what SQLite and the system say into LedgerError."""
     try:
         yield
-    except sqlite3.Error as err:
-        if _code(err) in _DAMAGE:
+    except _UnusableError as err:
+        raise DamagedLedgerError(f"The ledger {path.name} cannot be used: {err}") from err
+    except (sqlite3.Error, UnicodeDecodeError) as err:
+        if _is_damage(err):
             raise DamagedLedgerError(f"The ledger {path.name} is damaged: {err}") from err
         raise LedgerError(f"The ledger {path.name} cannot be used now: {err}") from err
     except OSError as err:
         raise LedgerError(f"The ledger {path.name} cannot be used now: {err.strerror}") from err
+
+
+def _is_damage(err: BaseException) -> bool:
+    """Tell whether the file is at fault; SQLite quotes what it cannot read, in any bytes."""
+    damage = isinstance(err, sqlite3.Error) and _code(err) in _DAMAGE
+    return damage or isinstance(err, UnicodeDecodeError)
 
 
 def _code(err: sqlite3.Error) -> int:
