@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from homeassistant.core import CALLBACK_TYPE, HassJob, HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
@@ -26,6 +26,9 @@ from .core.ledger_past import hourly_intervals, quarters_of
 from .core.ledger_read import LedgerReader
 from .core.model import AssetKind, Clock, Quantity, Reading
 
+if TYPE_CHECKING:
+    from .controller import Controller
+
 LOOK_S: Final = 5.0
 """How often it is looked whether a quarter is over, and what the controller does."""
 
@@ -35,6 +38,23 @@ type Observe = Callable[[], Observation]
 def ledger_path(hass: HomeAssistant, entry_id: str) -> Path:
     """Return where a site's ledger is: part of every backup of the configuration."""
     return Path(hass.config.path(DOMAIN, f"{entry_id}.db"))
+
+
+def observing(controller: Controller) -> Observe:
+    """Return what tells the ledger what a controller does."""
+    written = 0
+
+    def observe() -> Observation:
+        nonlocal written
+        before, written = written, sum(each.writes for each in controller.writers.values())
+        return Observation(
+            reason=controller.data.reason,
+            soc=controller.data.soc,
+            target_w=controller.target_w,
+            commands=max(written - before, 0),
+        )
+
+    return observe
 
 
 class LedgerStore:
