@@ -294,6 +294,21 @@ def test_a_gap_of_days_is_told_by_the_counter_in_quarters() -> None:
     assert max(q.import_wh or 0.0 for q in quarters) == pytest.approx(2_000.0, rel=1e-3)
 
 
+@pytest.mark.parametrize("back_s", [1, 300, 719, 5_000])
+@pytest.mark.parametrize("counts", [True, False])
+def test_a_clock_that_is_set_back_makes_no_peak(back_s: int, *, counts: bool) -> None:
+    book = Book(plausible_w=1e6)
+    rows: dict[datetime, Quarter] = {}
+    for second in range(9_000):
+        at = START + (second - back_s * (second >= 720)) * SECOND
+        counter_wh = 1e6 + 8_000.0 * second / 3_600.0 if counts else None
+        book.sample(IMPORT, at, float(second), 8_000.0, counter_wh)
+        for quarter in book.finished(at):
+            known = rows.get(quarter.start)
+            rows[quarter.start] = quarter if known is None else merged(known, quarter)
+    assert max(q.import_wh or 0.0 for q in rows.values()) == pytest.approx(2_000.0, rel=3e-3)
+
+
 def test_a_clock_that_begins_in_1970_makes_no_rows_in_between() -> None:
     book = Book()
     epoch = datetime(1970, 1, 1, 0, 0, 10, tzinfo=UTC)

@@ -67,6 +67,7 @@ class Book:
         self._plausible_w = plausible_w
         self._trackers: dict[Channel, WindowTracker] = {}
         self._powers: dict[Channel, float] = {}
+        self._sampled: dict[Channel, datetime] = {}
         self._flows: dict[datetime, dict[Channel, Window]] = {}
         self._notes: dict[datetime, _Notes] = {}
         self._observed: tuple[float, Observation] | None = None
@@ -91,11 +92,25 @@ class Book:
             self._powers[channel] = power_w
         elif channel.role is Role.PV and self._powers.get(channel, ASLEEP_W) < ASLEEP_W:
             power_w = 0.0
+        if at < self._sampled.get(channel, at):
+            tracker = self._begun_again(channel, tracker)
+        self._sampled[channel] = at
         for window in tracker.update(at, monotonic_s, power_w, counter_wh):
             flows = self._flows.setdefault(window.start, {})
             known = flows.get(channel)
             if known is None or window.covered_s > known.covered_s:
                 flows[channel] = window
+
+    def _begun_again(self, channel: Channel, tracker: WindowTracker) -> WindowTracker:
+        """Empty the open quarter of a channel: the clock was set back, it goes through it twice.
+
+        What it held would come on top of the second pass, and make a peak that never was.
+        """
+        fresh = WindowTracker(plausible_w=self._plausible_w)
+        if (state := tracker.to_state()) is not None:
+            fresh.restore({**state, "energy_wh": 0.0, "covered_s": 0.0})
+        self._trackers[channel] = fresh
+        return fresh
 
     def observe(self, at: datetime, monotonic_s: float, seen: Observation) -> None:
         """Take what holds from now on; it speaks for the time until the next observation."""
