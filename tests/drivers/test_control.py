@@ -303,6 +303,62 @@ async def test_a_check_that_fails_tells_the_user_what_to_do() -> None:
     assert device.writes == [(6, 10, [2])]
 
 
+STORED = f"""
+registers:
+  power_w: {{at: 0, type: int16, sign: discharge_positive}}
+control:
+  contract:
+{contract()}
+  enable:
+    - {{write: {{at: 10, type: uint16, value: 4}}, unless: {{mode: 4}}}}
+    - {{write: {{at: 11, type: uint16, value: 1}}, unless: {{mode: 4, policy: [1, 2]}}}}
+  setpoint:
+    - {{write: {{at: 12, type: int16, power: discharge_positive}}}}
+  release:
+    - {{write: {{at: 10, type: uint16, value: 1}}, unless: {{mode: [1, 2]}}}}
+helpers:
+  mode: {{at: 10, type: uint16}}
+  policy: {{at: 11, type: uint16}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("mode", "policy", "enabling", "releasing"),
+    [
+        (0, 0, [(6, 10, [4]), (6, 11, [1])], [(6, 10, [1])]),
+        (4, 0, [(6, 11, [1])], [(6, 10, [1])]),
+        (4, 2, [], [(6, 10, [1])]),
+    ],
+)
+async def test_what_the_device_has_stored_already_is_not_stored_again(
+    mode: int,
+    policy: int,
+    enabling: list[tuple[int, int, list[int]]],
+    releasing: list[tuple[int, int, list[int]]],
+) -> None:
+    device = FakeDevice()
+    device.set(0, [0] * 20)
+    device.set(10, [mode, policy])
+    async with opened(made(STORED, "battery"), device) as battery:
+        await battery.command(7.0)
+        assert device.writes == [*enabling, (6, 12, [7])]
+        device.writes.clear()
+        await battery.release()
+        assert device.writes == releasing
+        device.writes.clear()
+        await battery.release()
+        assert device.writes == [], "it is in its own mode already"
+
+
+async def test_a_device_that_was_left_in_remote_mode_is_given_back_by_a_first_release() -> None:
+    device = FakeDevice()
+    device.set(0, [0] * 20)
+    device.set(10, [4, 1])
+    async with opened(made(STORED, "battery"), device) as battery:
+        await battery.release()
+    assert device.writes == [(6, 10, [1])]
+
+
 WHOLE_TYPES = [type_ for type_ in RegisterType if type_.words and not type_.is_float]
 
 

@@ -231,6 +231,16 @@ def test_a_mistake_is_named_with_its_line_and_field(
         ),
         ("write: {at: 1, type: int16, value: 0}", "wait_s: 99", "outside 0 to 30"),
         ("setpoint:", "limit:", "this key is not known here"),
+        (
+            "power: discharge_positive}",
+            "power: discharge_positive}\n      unless: {power_w: 0}",
+            "a command is always written",
+        ),
+        (
+            "value: 0}",
+            "value: 0}\n      unless: {mode: 0}",
+            "'mode' is not defined",
+        ),
     ],
 )
 def test_a_control_section_must_be_complete_and_safe(old: str, new: str, message: str) -> None:

@@ -5,6 +5,7 @@ import pytest
 
 from custom_components.computeload.core.model import Quantity
 from custom_components.computeload.drivers.base import RefusedError, Scope, WrongDeviceError
+from custom_components.computeload.drivers.sunspec import table_register
 
 from .servers import FakeDevice, opened, shipped
 from .sunspec_device import COMMON, Contents, SunSpecDevice, inverter, storage
@@ -94,6 +95,24 @@ async def test_a_scale_factor_that_changes_is_followed(exponent: int, expected: 
         await pv.read(Scope.FAST)
         device.put(103, "W_SF", exponent)
         assert (await pv.read(Scope.FAST)).number(Quantity.POWER_W) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "address", "count"),
+    [("DCW_SF", 4, 1), ("DCW[1]", 21, 1), ("DCW[3]", 61, 1), ("DCWH[4]", 82, 2)],
+)
+def test_a_repeated_point_lies_a_stride_further_each_time(
+    name: str, address: int, count: int
+) -> None:
+    register = table_register(160, name)
+    assert register
+    assert (register.address, register.count) == (address, count)
+    assert register.scale_address == {"DCW_SF": None, "DCWH[4]": 5}.get(name, 4)
+
+
+@pytest.mark.parametrize("name", ["DCW[0]", "DCW[]", "DCW", "DCW[-1]", "Nothing[1]"])
+def test_a_repetition_that_cannot_be_is_not_a_point(name: str) -> None:
+    assert table_register(160, name) is None
 
 
 async def test_a_device_without_a_map_is_the_wrong_one() -> None:

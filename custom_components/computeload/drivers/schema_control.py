@@ -9,6 +9,7 @@ from .document import Node
 from .schema_registers import LOCATION_KEYS, SCALE_KEYS, SIGNS, RegisterReader, scaling
 from .spec import (
     Check,
+    Condition,
     Constant,
     Control,
     Counter,
@@ -94,7 +95,9 @@ class _Steps:
 
     def step(self, node: Node, sequence: str) -> Step:
         """Read one step."""
-        entries = node.mapping(optional=(*_STEPS, "fc", "only", "is", "within_s", "remedy"))
+        entries = node.mapping(
+            optional=(*_STEPS, "fc", "only", "unless", "is", "within_s", "remedy")
+        )
         named = [key for key in _STEPS if key in entries]
         if len(named) != 1:
             raise node.error(f"a step is exactly one of {', '.join(_STEPS)}")
@@ -110,11 +113,12 @@ class _Steps:
                 members = entries["block"].items(least=2)
                 parts = tuple(self._part(item, sequence) for item in members)
                 _check_adjoining(parts, members)
-        node.mapping(required=named, optional=("fc", "only"))
+        node.mapping(required=named, optional=("fc", "only", "unless"))
         return Write(
             parts=parts,
             function=_function(entries["fc"], parts) if "fc" in entries else None,
             only=self._only(entries.get("only"), sequence),
+            unless=self._unless(entries["unless"], sequence) if "unless" in entries else (),
         )
 
     def _check(self, node: Node) -> Check:
@@ -137,6 +141,16 @@ class _Steps:
         allowed = (Occasion.ENGAGED,) if sequence == "release" else _DIRECTIONS
         options = {occasion.value: occasion for occasion in allowed}
         return frozenset(item.choice(options, "occasion here") for item in node.one_or_more())
+
+    def _unless(self, node: Node, sequence: str) -> tuple[Condition, ...]:
+        """Read what the device reports when a step is not needed."""
+        if sequence not in {"enable", "release"}:
+            raise node.error("a command is always written; only 'enable' and 'release' look first")
+        conditions = self._reader.conditions(node)
+        for condition in conditions:
+            if condition.key not in self._keys:
+                raise node.error(f"'{condition.key}' is not defined under registers or helpers")
+        return conditions
 
     def _part(self, node: Node, sequence: str) -> Part:
         """Read one value of a write."""

@@ -38,6 +38,7 @@ def for_control(profile: Profile, control: Control) -> Selection:
     steps = (*control.enable, *control.setpoint, *control.release)
     keys = {step.key for step in steps if isinstance(step, Check)}
     for step in steps:
+        keys |= {condition.key for condition in step.unless} if isinstance(step, Write) else set()
         for part in step.parts if isinstance(step, Write) else ():
             if isinstance(part.expression, Power) and part.expression.percent_of:
                 keys.add(part.expression.percent_of)

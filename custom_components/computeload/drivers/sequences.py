@@ -124,7 +124,7 @@ class Commander:
         """Take the steps of the release."""
         self._enabled = False
         for step in self._control.release:
-            if isinstance(step, Write) and await self._needs_exponent(step):
+            if isinstance(step, Write) and (step.unless or await self._needs_exponent(step)):
                 self._values, self._exponents = await self._ground.read_for_control()
                 break
         await self._run(self._control.release, 0.0)
@@ -143,8 +143,15 @@ class Commander:
                     await asyncio.sleep(seconds)
                 case Check():
                     await self._check(step)
-                case Write() if not step.only or self._occasion(power_w) & step.only:
+                case Write() if self._is_due(step, power_w):
                     await self._write(step, power_w)
+
+    def _is_due(self, step: Write, power_w: float) -> bool:
+        """Whether a step applies now, and does not merely repeat what the device reports."""
+        if step.only and not self._occasion(power_w) & step.only:
+            return False
+        met = (self._values.get(item.key) in item.allowed for item in step.unless)
+        return not step.unless or not all(met)
 
     def _occasion(self, power_w: float) -> frozenset[Occasion]:
         """Return what applies now."""

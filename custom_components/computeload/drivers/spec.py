@@ -233,6 +233,8 @@ class Write:
     function: Literal[6, 16] | None = None
     """Forced function code; otherwise 6 for one register and 16 for more."""
     only: frozenset[Occasion] = frozenset()
+    unless: tuple[Condition, ...] = ()
+    """Left out while the device reports all of these: what is stored is not stored again."""
 
 
 @dataclass(frozen=True, slots=True)

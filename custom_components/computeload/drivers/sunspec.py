@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 import json
 from pathlib import Path
+import re
 from typing import Any, Final
 
 from modbus_connection import ModbusExceptionError, ModbusUnit
@@ -21,6 +22,8 @@ from .spec import Point, Register, RegisterType
 
 _BASES: Final = (40000, 0, 50000)
 _TABLES: Final = Path(__file__).with_name("sunspec_models.json")
+
+_REPEATED: Final = re.compile(r"(\w+)\[([1-9][0-9]?)\]")
 
 _TYPES: Final[Mapping[str, tuple[RegisterType, int | None]]] = {
     "int16": (RegisterType.INT16, 0x8000),
@@ -46,10 +49,21 @@ _TYPES: Final[Mapping[str, tuple[RegisterType, int | None]]] = {
 
 
 @cache
+def _document() -> Any:
+    """Load the file of tables. Blocks; call it from an executor first."""
+    return json.loads(_TABLES.read_text(encoding="utf-8"))
+
+
+@cache
 def _tables() -> Mapping[int, Mapping[str, list[Any]]]:
-    """Load the tables of points. Blocks; call it from an executor first."""
-    document = json.loads(_TABLES.read_text(encoding="utf-8"))
-    return {int(model): points for model, points in document["models"].items()}
+    """Return the points of each model."""
+    return {int(model): points for model, points in _document()["models"].items()}
+
+
+@cache
+def _groups() -> Mapping[int, Mapping[str, Any]]:
+    """Return the repeated part of models: start, stride, points counted from the start."""
+    return {int(model): group for model, group in _document()["groups"].items()}
 
 
 def known_models() -> frozenset[int]:
@@ -58,20 +72,31 @@ def known_models() -> frozenset[int]:
 
 
 def point_names(models: Iterable[int]) -> frozenset[str]:
-    """Return the names of all points of these models."""
-    return frozenset(name for model in models for name in _tables()[model])
+    """Return the names of all points of these models; ``Name[1]`` stands for repeated ones."""
+    models = tuple(models)
+    single = {name for model in models for name in _tables()[model]}
+    repeated = {f"{n}[1]" for m in models if m in _groups() for n in _groups()[m]["points"]}
+    return frozenset(single | repeated)
 
 
 def table_register(model: int, name: str) -> Register | None:
-    """Return a point's place, counted from the header of its model; None if it has none."""
-    points = _tables()[model]
-    if name not in points:
+    """Return a point's place, counted from the header of its model; None if it has none.
+
+    ``Name[n]`` is the point of the n-th repetition, from 1, of the model's repeated part.
+    """
+    points = described = _tables()[model]
+    first = 0
+    if (repeated := _REPEATED.fullmatch(name)) and model in _groups():
+        group = _groups()[model]
+        name, described = repeated[1], group["points"]
+        first = group["start"] + group["stride"] * (int(repeated[2]) - 1)
+    if name not in described:
         return None
-    offset, kind, *rest = points[name]
+    offset, kind, *rest = described[name]
     scale, count = (*rest, None, None)[:2]
     type_, nan = _TYPES[kind]
     return Register(
-        address=offset,
+        address=first + offset,
         type=type_,
         count=count or type_.words,
         scale_address=points[scale][0] if scale else None,
