@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from unittest.mock import patch
+from typing import Any
 
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import issue_registry as ir
@@ -14,6 +14,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.computeload.const import CONF_TARGET_PEAK_KW, DOMAIN, LOGGER
 from custom_components.computeload.controller import Controller
 from custom_components.computeload.coordinator import SiteRuntime
+from custom_components.computeload.core.site import Strategy
 from custom_components.computeload.core.window import window_start
 from custom_components.computeload.simulator.cabinet import BatteryPhysics
 from custom_components.computeload.simulator.clock import SimClock
@@ -146,14 +147,19 @@ class Lab:
         assert state is not None, entity_id
         return state.state
 
-    async def switch(self, *, on: bool) -> None:
-        """Turn the controller on or off, as the user does."""
+    async def call(self, domain: str, service: str, entity_id: str, **data: Any) -> None:
+        """Call an action of an entity, as the user does."""
         await self.hass.services.async_call(
-            "switch",
-            "turn_on" if on else "turn_off",
-            {"entity_id": "switch.lab_controller"},
-            blocking=True,
+            domain, service, {"entity_id": entity_id, **data}, blocking=True
         )
+
+    async def switch(self, *, on: bool) -> None:
+        """Turn the controller on or off."""
+        await self.call("switch", "turn_on" if on else "turn_off", "switch.lab_controller")
+
+    async def choose(self, strategy: Strategy) -> None:
+        """Choose what the controller is after."""
+        await self.call("select", "select_option", "select.lab_strategy", option=strategy.value)
 
 
 async def set_up_lab(hass: HomeAssistant, site: SimulatedSite, target_kw: float) -> Lab:
@@ -162,8 +168,7 @@ async def set_up_lab(hass: HomeAssistant, site: SimulatedSite, target_kw: float)
     entry.add_to_hass(hass)
     for device_id in site.endpoints:
         add_asset(hass, entry, site, device_id)
-    with patch("custom_components.computeload.SystemClock", lambda: site.clock):
-        await async_set_up(hass, entry)
+    await async_set_up(hass, entry)
     lab = Lab(hass, site, entry)
     await lab.switch(on=True)
     return lab
