@@ -127,7 +127,7 @@ async def test_a_device_of_any_kind_is_added_and_answers(
 
     (subentry,) = site.subentries.values()
     endpoint = lab.endpoints[device_id]
-    own = {"role": "grid"} if kind is AssetKind.METER else {}
+    own: dict[str, object] = {"role": "grid"} if kind is AssetKind.METER else {}
     if kind is AssetKind.LOAD:
         own = {"channels": ["#1", "#2", "#3", "#4", "#5", "#6"]}
     assert subentry.subentry_type == kind.value
