@@ -405,3 +405,17 @@ async def test_a_link_that_comes_back_is_used_again() -> None:
         await unit.disconnect()
         assert (await meter.read(Scope.FAST)).values[Quantity.POWER_W] == 2050.5
         meter.close()
+
+
+@pytest.mark.parametrize("stored", ["AB12", "\0A\0B\x001\x002", "AB12\0\0\0\0", "AB12    "])
+async def test_a_text_may_have_one_character_per_register(stored: str) -> None:
+    device = FakeDevice()
+    device.set(0, [1])
+    device.set(10, text(stored, 5))
+    body = """identity:
+  serial: {at: 10, type: string, count: 5}
+registers:
+  power_w: {at: 0, type: int16, sign: import_positive}
+"""
+    async with opened(made(body), device) as meter:
+        assert (await meter.identify()).serial == "AB12"

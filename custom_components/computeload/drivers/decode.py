@@ -108,6 +108,8 @@ def _is_string(field: Field) -> bool:
 def _read(field: Field, content: float | str) -> Value | None:
     """Return the value of a text, a table, bits, or a part of a register."""
     if isinstance(content, str):
+        if not content[::2].strip("\0"):
+            content = content[1::2]  # one character per register
         return content.replace("\0", " ").strip() or None
     if not math.isfinite(content):
         return None
