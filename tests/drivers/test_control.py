@@ -359,6 +359,60 @@ async def test_a_device_that_was_left_in_remote_mode_is_given_back_by_a_first_re
     assert device.writes == [(6, 10, [1])]
 
 
+FLASH = f"""
+registers:
+  power_w: {{at: 0, type: int16, sign: discharge_positive}}
+helpers:
+  greatest: {{at: 5, type: uint16, scale: 10}}
+control:
+  contract:
+{contract(lapse_s="null", heartbeat_s="null", persistent="true")}
+  enable:
+    - {{write: {{at: 90, type: uint16, value: 60}}, optional: true}}
+  setpoint:
+    - write: {{at: 11, type: uint16, words: {{charge: 1, discharge: 2, idle: 0}}}}
+    - {{write: {{at: 12, type: uint16, power: magnitude}}}}
+  release:
+    - {{write: {{at: 11, type: uint16, value: 0}}}}
+    - {{write: {{at: 12, type: uint16, scale: 10, reported: greatest}}}}
+"""
+
+
+async def test_of_what_is_stored_in_flash_only_changes_are_written() -> None:
+    device = FakeDevice()
+    device.set(0, [0] * 20)
+    device.set(5, [33])
+    async with opened(made(FLASH, "battery"), device) as battery:
+        await battery.command(-500.0)
+        assert device.writes == [(6, 11, [1]), (6, 12, [500])], "without the register that it lacks"
+        device.writes.clear()
+        await battery.command(-500.0)
+        assert device.writes == []
+        await battery.command(-600.0)
+        await battery.command(600.0)
+        assert device.writes == [(6, 12, [600]), (6, 11, [2])]
+        device.writes.clear()
+        await battery.release()
+        assert device.writes == [(6, 11, [0]), (6, 12, [33])]
+        device.writes.clear()
+        await battery.command(600.0)
+        assert device.writes == [(6, 11, [2]), (6, 12, [600])], "after a release nothing is known"
+        device.writes.clear()
+        battery.link_lost()
+        await battery.command(600.0)
+        assert len(device.writes) == 2, "nor after a lost link"
+
+
+async def test_an_optional_step_that_fails_for_another_reason_is_told() -> None:
+    device = FakeDevice()
+    device.set(0, [0] * 20)
+    device.refuse = lambda _, address, __: ExcCodes.DEVICE_FAILURE if address == 90 else None
+    async with opened(made(FLASH, "battery"), device) as battery:
+        with pytest.raises(RefusedError, match="register 90"):
+            await battery.command(-500.0)
+    assert device.writes == []
+
+
 WHOLE_TYPES = [type_ for type_ in RegisterType if type_.words and not type_.is_float]
 
 

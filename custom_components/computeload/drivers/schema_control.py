@@ -19,6 +19,7 @@ from .spec import (
     Point,
     Power,
     Register,
+    Reported,
     Step,
     Wait,
     Words,
@@ -27,8 +28,9 @@ from .spec import (
 
 _CONTRACT: Final = ("lapse_s", "lapse_to", "heartbeat_s", "persistent", "on_grid_loss")
 _TIMING: Final = ("min_interval_s", "resolution_w", "delay_s")
-_EXPRESSIONS: Final = ("value", "power", "counter", "words")
+_EXPRESSIONS: Final = ("value", "power", "counter", "words", "reported")
 _PART: Final = (*LOCATION_KEYS, *SCALE_KEYS, *_EXPRESSIONS, "percent_of", "limits")
+_WRITING: Final = ("fc", "only", "unless", "optional")
 _STEPS: Final = ("write", "block", "wait_s", "check")
 _OCCASIONS: Final = {occasion.value: occasion for occasion in Occasion}
 _DIRECTIONS: Final = (Occasion.CHARGE, Occasion.DISCHARGE, Occasion.IDLE)
@@ -95,9 +97,7 @@ class _Steps:
 
     def step(self, node: Node, sequence: str) -> Step:
         """Read one step."""
-        entries = node.mapping(
-            optional=(*_STEPS, "fc", "only", "unless", "is", "within_s", "remedy")
-        )
+        entries = node.mapping(optional=(*_STEPS, *_WRITING, "is", "within_s", "remedy"))
         named = [key for key in _STEPS if key in entries]
         if len(named) != 1:
             raise node.error(f"a step is exactly one of {', '.join(_STEPS)}")
@@ -113,22 +113,20 @@ class _Steps:
                 members = entries["block"].items(least=2)
                 parts = tuple(self._part(item, sequence) for item in members)
                 _check_adjoining(parts, members)
-        node.mapping(required=named, optional=("fc", "only", "unless"))
+        node.mapping(required=named, optional=_WRITING)
         return Write(
             parts=parts,
             function=_function(entries["fc"], parts) if "fc" in entries else None,
             only=self._only(entries.get("only"), sequence),
             unless=self._unless(entries["unless"], sequence) if "unless" in entries else (),
+            optional=entries["optional"].flag() if "optional" in entries else False,
         )
 
     def _check(self, node: Node) -> Check:
         """Read a step that waits for a value."""
         entries = node.mapping(required=("check", "is", "remedy"), optional=("within_s",))
-        key = entries["check"].text()
-        if key not in self._keys:
-            raise entries["check"].error(f"'{key}' is not defined under registers or helpers")
         return Check(
-            key=key,
+            key=self._known(entries["check"]),
             allowed=self._reader.values(entries["is"]),
             within_s=entries["within_s"].number(0.0, 30.0) if "within_s" in entries else 0.0,
             remedy=entries["remedy"].text(),
@@ -183,8 +181,8 @@ class _Steps:
             raise node.error(f"exactly one of {', '.join(_EXPRESSIONS)} belongs here")
         if given[0] != "power" and "percent_of" in entries:
             raise entries["percent_of"].error("only a power can be a percentage")
-        if sequence == "release" and given[0] != "value":
-            raise node.error("a release has no power; only fixed values can be written")
+        if sequence == "release" and given[0] not in {"value", "reported"}:
+            raise node.error("a release has no power; write a fixed or a reported value")
         match given[0]:
             case "value":
                 return self._constant(entries["value"])
@@ -192,15 +190,22 @@ class _Steps:
                 if not entries["counter"].flag():
                     raise entries["counter"].error("leave it out where no counter is meant")
                 return Counter()
+            case "reported":
+                return Reported(self._known(entries["reported"]))
             case "words":
                 words = entries["words"].mapping(required=("charge", "discharge", "idle"))
                 numbers = {key: word.number() for key, word in words.items()}
                 return Words(**numbers)
         sign = entries["power"].choice(self._signs, "sign")
-        base = entries["percent_of"].text() if "percent_of" in entries else None
-        if base and base not in self._keys:
-            raise entries["percent_of"].error(f"'{base}' is not defined")
+        base = self._known(entries["percent_of"]) if "percent_of" in entries else None
         return Power(sign=sign or 1.0, magnitude=sign == 0.0, percent_of=base)
+
+    def _known(self, node: Node) -> str:
+        """Read the name of a value of this profile."""
+        key = node.text()
+        if key not in self._keys:
+            raise node.error(f"'{key}' is not defined under registers or helpers")
+        return key
 
     def _constant(self, node: Node) -> Constant:
         """Read a fixed value; ``lapse_s`` stands for the contract's own."""

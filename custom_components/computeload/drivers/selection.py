@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..core.model import Quantity
-from .spec import Check, Computed, Control, Field, Operation, Power, Profile, Write
+from .spec import Check, Computed, Control, Field, Operation, Power, Profile, Reported, Write
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +42,8 @@ def for_control(profile: Profile, control: Control) -> Selection:
         for part in step.parts if isinstance(step, Write) else ():
             if isinstance(part.expression, Power) and part.expression.percent_of:
                 keys.add(part.expression.percent_of)
+            if isinstance(part.expression, Reported):
+                keys.add(part.expression.key)
     return of_keys(profile, keys)
 
 

@@ -15,7 +15,7 @@ from modbus_connection import ModbusExceptionError
 from ..core.model import Clock, Value
 from .base import RefusedError
 from .decode import encode
-from .link import TimedUnit, refused
+from .link import ABSENT_CODES, TimedUnit, refused
 from .spec import (
     Check,
     Constant,
@@ -26,6 +26,7 @@ from .spec import (
     Part,
     Power,
     Register,
+    Reported,
     Step,
     Wait,
     Words,
@@ -71,6 +72,7 @@ class Commander:
         self._counter = 0
         self._values: Mapping[str, Value] = {}
         self._exponents: Mapping[int, int] = {}
+        self._stored: dict[tuple[str, int], list[int]] = {}
 
     def forget(self) -> None:
         """Take control anew with the next command: the device may have dropped it."""
@@ -108,6 +110,7 @@ class Commander:
         enabled, self._enabled = self._enabled, False
         self._counter = self._counter % 0xFFFF + 1
         if not enabled:
+            self._stored.clear()
             self._values, self._exponents = await self._ground.read_for_control()
             self._held = True
             await self._run(self._control.enable, power_w)
@@ -123,15 +126,18 @@ class Commander:
     async def _release(self) -> None:
         """Take the steps of the release."""
         self._enabled = False
+        self._stored.clear()
         for step in self._control.release:
-            if isinstance(step, Write) and (step.unless or await self._needs_exponent(step)):
+            if isinstance(step, Write) and await self._needs_reading(step):
                 self._values, self._exponents = await self._ground.read_for_control()
                 break
         await self._run(self._control.release, 0.0)
         self._held = False
 
-    async def _needs_exponent(self, step: Write) -> bool:
-        """Whether a value of a write is scaled by a register."""
+    async def _needs_reading(self, step: Write) -> bool:
+        """Whether a write depends on what the device reports."""
+        if step.unless or any(isinstance(part.expression, Reported) for part in step.parts):
+            return True
         places = [await self._ground.place(part.location) for part in step.parts]
         return any(place is not None and place.scale_address is not None for place in places)
 
@@ -168,10 +174,12 @@ class Commander:
         for part in step.parts:
             place = await self._ground.place(part.location)
             if place is None:
+                if step.optional:
+                    return
                 raise self._unsupported(f"writing {_named(part.location)}")
             first = first or place
             words += encode(part, place, self._value(part, power_w), self._exponent(place))
-        if first is None:
+        if first is None or not self._is_news(first, words):
             return
         unit = self._units[first.unit]
         try:
@@ -180,8 +188,16 @@ class Commander:
             else:
                 await unit.write_registers(first.address, words)
         except ModbusExceptionError as error:
+            if step.optional and error.exception_code in ABSENT_CODES:
+                return
             what = f"writing {_named(step.parts[0].location)}"
             raise refused(self._name, what, error) from error
+        if self._control.contract.persistent:
+            self._stored[first.unit, first.address] = words
+
+    def _is_news(self, place: Register, words: list[int]) -> bool:
+        """Whether registers that are stored in flash would change, as far as we know."""
+        return self._stored.get((place.unit, place.address)) != words
 
     def _exponent(self, place: Register) -> int:
         """Return the power of ten of a value's scale register."""
@@ -194,19 +210,28 @@ class Commander:
                 return value
             case Counter():
                 return self._counter
+            case Reported(key):
+                return self._reported(key, "is to be written")
             case Words() as words:
-                occasion = self._occasion(power_w)
-                if Occasion.IDLE in occasion:
-                    return words.idle
-                return words.charge if Occasion.CHARGE in occasion else words.discharge
+                return self._word(words, power_w)
             case Power() as power:
                 value = abs(power_w) if power.magnitude else power_w * power.sign
-                if power.percent_of is None:
-                    return value
-                base = self._values.get(power.percent_of)
-                if not isinstance(base, int | float) or base <= 0:
-                    raise self._unsupported(f"reading '{power.percent_of}', which is 100 %,")
-                return value / base * 100.0
+                base = power.percent_of
+                return value / self._reported(base, "is 100 %", 0.0) * 100.0 if base else value
+
+    def _word(self, words: Words, power_w: float) -> float:
+        """Return the word for the direction of a power."""
+        occasion = self._occasion(power_w)
+        if Occasion.IDLE in occasion:
+            return words.idle
+        return words.charge if Occasion.CHARGE in occasion else words.discharge
+
+    def _reported(self, key: str, use: str, above: float = -math.inf) -> float:
+        """Return a number that the device reported; without it nothing can be written."""
+        value = self._values.get(key)
+        if not isinstance(value, int | float) or value <= above:
+            raise self._unsupported(f"reading '{key}', which {use},")
+        return value
 
     async def _check(self, step: Check) -> None:
         """Wait until a value is what it must be."""

@@ -210,7 +210,14 @@ class Words:
     idle: float
 
 
-type Expression = Constant | Power | Counter | Words
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """What the device itself reports under this key, such as its greatest power."""
+
+    key: str
+
+
+type Expression = Constant | Power | Counter | Words | Reported
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,6 +242,8 @@ class Write:
     only: frozenset[Occasion] = frozenset()
     unless: tuple[Condition, ...] = ()
     """Left out while the device reports all of these: what is stored is not stored again."""
+    optional: bool = False
+    """Whether a device that does not have the register can be commanded without it."""
 
 
 @dataclass(frozen=True, slots=True)
