@@ -129,6 +129,30 @@ def test_a_restart_goes_on_in_the_same_window() -> None:
     assert restarted.window.energy_wh == pytest.approx(10_000.0 * 400.0 / 3600.0, rel=0.001)
 
 
+def test_restarts_between_two_steps_of_a_coarse_counter_count_nothing_twice() -> None:
+    tracker = WindowTracker()
+    for second in range(900):
+        exact_wh = second * 8_000.0 / 3600.0
+        tracker.update(
+            START + timedelta(seconds=second), float(second), 8_000.0, exact_wh // 100.0 * 100.0
+        )
+        if second % 130 == 129:
+            saved = json.loads(json.dumps(tracker.to_state()))
+            tracker = WindowTracker()
+            tracker.restore(saved)
+    assert tracker.window is not None
+    assert tracker.window.energy_wh == pytest.approx(8_000.0 * 899.0 / 3600.0, abs=20.0)
+
+
+def test_a_clock_set_back_within_a_window_does_not_make_a_peak() -> None:
+    tracker = WindowTracker()
+    feed(tracker, range(800), 8_000.0)
+    for second in range(800, 1500):
+        tracker.update(START + timedelta(seconds=second - 600), float(second), 8_000.0)
+    assert tracker.window is not None
+    assert tracker.window.mean_w <= 8_000.0
+
+
 def test_a_clock_set_back_does_not_count_anything_twice() -> None:
     tracker = WindowTracker()
     feed(tracker, range(100), 10_000.0)

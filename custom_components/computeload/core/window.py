@@ -19,6 +19,8 @@ MAX_HOLD_S: Final = 60.0
 """A longer silence of the meter is a gap: its power is unknown, not what it was before."""
 MAX_GAP: Final = timedelta(days=40)
 """Windows of a longer gap are not made up; nobody would bill from them."""
+CLOCK_SLACK: Final = timedelta(seconds=2)
+"""Clocks are nudged by less than this all the time."""
 KEPT_MONTHS: Final = 13
 """The running month and the twelve before it, which the widest tariffs average over."""
 
@@ -91,6 +93,8 @@ class TrackerState(TypedDict):
     source: str
     at: str
     counter_wh: float | None
+    filled_wh: float
+    """What power has filled in since the counter's last step."""
 
 
 @dataclass(slots=True)
@@ -157,6 +161,11 @@ class WindowTracker:
             # and after one that leapt nobody knows what belongs where.
             self._open(start)
             return (window,)
+        if at < last.at - CLOCK_SLACK:
+            # The same minutes come a second time; both in one window would be a peak of
+            # the clock's making.
+            self._open(start)
+            return ()
         return self._spread(last.at, at, energy_wh, covered_s)
 
     def _elapsed_s(self, at: datetime, monotonic_s: float) -> float:
@@ -246,6 +255,7 @@ class WindowTracker:
             source=self._window.source.value,
             at=self._last.at.isoformat(),
             counter_wh=self._counter_wh,
+            filled_wh=self._filled_wh,
         )
 
     def restore(self, state: TrackerState) -> None:
@@ -263,8 +273,9 @@ class WindowTracker:
         )
         last = _Last(datetime.fromisoformat(state["at"]), None, None)
         counter = state["counter_wh"]
+        filled_wh = float(state["filled_wh"])
         self._counter_wh = None if counter is None else float(counter)
-        self._window, self._last, self._filled_wh = window, last, 0.0
+        self._window, self._last, self._filled_wh = window, last, filled_wh
         self._source = window.source
 
 
