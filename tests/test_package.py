@@ -219,7 +219,7 @@ def test_subentries_say_how_they_are_called_and_added(english: dict[str, Any]) -
 def test_every_field_is_described_and_no_description_is_left_over(
     english: dict[str, Any],
 ) -> None:
-    flows = [english["config"], *english["config_subentries"].values()]
+    flows = [english["config"], english["options"], *english["config_subentries"].values()]
     for flow in flows:
         for name, step in flow["step"].items():
             assert set(step.get("data_description", {})) == set(step.get("data", {})), name

@@ -11,10 +11,20 @@ from typing import Any
 from homeassistant.helpers.entity import EntityDescription
 import pytest
 
-from custom_components.computeload import binary_sensor, number, select, sensor_tables, switch
+from custom_components.computeload import (
+    binary_sensor,
+    number,
+    select,
+    sensor_tables,
+    signal_sensors,
+    switch,
+)
 from custom_components.computeload.core.model import AssetKind, Reason
+from custom_components.computeload.core.series import Kind
 from custom_components.computeload.core.site import ControlState, Strategy
 from custom_components.computeload.drivers.base import DeviceError
+from custom_components.computeload.signals.limit import Source
+from custom_components.computeload.signals.sources import CARBON_SOURCES, PRICE_SOURCES
 from custom_components.computeload.simulator.scenario import shipped_scenarios
 
 PACKAGE = Path(__file__).parents[1] / "custom_components" / "computeload"
@@ -71,6 +81,8 @@ def called_with_text(function: str) -> set[str]:
                 sensor_tables.ASSET_SENSORS,
                 sensor_tables.ENERGY_SENSORS,
                 (sensor_tables.CHANNEL_POWER_SENSOR, sensor_tables.CHANNEL_ENERGY_SENSOR),
+                signal_sensors.SIGNAL_SENSORS,
+                signal_sensors.OPERATOR_SENSORS,
             ],
         ),
         (
@@ -97,6 +109,8 @@ def test_every_entity_has_a_name_and_every_name_an_entity(
         ("sensor", "controller_reason", Reason),
         ("sensor", "controller_state", ControlState),
         ("select", "strategy", Strategy),
+        ("sensor", "price_kind", Kind),
+        ("sensor", "operator_limit_source", Source),
     ],
 )
 def test_every_word_that_an_entity_can_say_is_explained(
@@ -117,8 +131,44 @@ def test_every_error_of_a_device_has_a_sentence_everywhere_it_can_show(
 
 def test_every_exception_is_used(texts: dict[str, Any]) -> None:
     raised = keys_in_code(r'translation_key="(\w+)"') | called_with_text("_refuse")
-    errors = {error.key for error in all_subclasses(DeviceError)}
+    errors = {error.key for error in all_subclasses(DeviceError)} | signal_errors("signals")
     assert set(texts["exceptions"]) - raised - errors == set()
+
+
+def signal_errors(part: str) -> set[str]:
+    """Return the keys of the errors that signals raise, in one part of the package."""
+    files = (PACKAGE / part).glob("*.py") if part else [PACKAGE / "options_flow.py"]
+    return {
+        key for file in files for key in re.findall(r'SignalError\(\s*"(\w+)"', file.read_text())
+    }
+
+
+def test_every_error_of_a_signal_has_a_sentence_where_it_shows(texts: dict[str, Any]) -> None:
+    assert signal_errors("signals") | signal_errors("") == set(texts["options"]["error"])
+    for key in signal_errors("signals"):
+        assert texts["exceptions"][key]["message"] == texts["options"]["error"][key]
+
+
+def test_the_options_flow_has_exactly_the_texts_that_it_uses(texts: dict[str, Any]) -> None:
+    code = (PACKAGE / "options_flow.py").read_text()
+    steps = set(re.findall(r"async def async_step_(\w+)\(", code))
+    assert steps == set(texts["options"]["step"])
+    assert set(texts["options"]["step"]["init"]["menu_options"]) < steps
+    assert set(re.findall(r'reason="(\w+)"', code)) == set(texts["options"]["abort"])
+    fields = {
+        name
+        for table in (PRICE_SOURCES, CARBON_SOURCES)
+        for s in table.values()
+        for name in s.fields
+    }
+    assert set(texts["options"]["step"]["details"]["data"]) == fields | {"exchange_rate"}
+
+
+def test_every_source_can_be_chosen_by_name(texts: dict[str, Any]) -> None:
+    choices = texts["selector"]
+    assert set(choices["price_source"]["options"]) == {*PRICE_SOURCES, "none"}
+    assert set(choices["carbon_source"]["options"]) == {*CARBON_SOURCES, "none"}
+    assert set(choices["operator_now"]["options"]) == {str(source) for source in Source}
 
 
 def test_the_site_flow_has_exactly_the_texts_that_it_uses(texts: dict[str, Any]) -> None:
@@ -182,9 +232,19 @@ def test_the_details_of_an_error_are_at_hand_where_it_shows(texts: dict[str, Any
 
 
 def test_every_issue_has_a_title_and_a_remedy(texts: dict[str, Any]) -> None:
-    assert set(texts["issues"]) == {"meter_silent", "not_following"}
-    for issue in texts["issues"].values():
-        assert names(issue["title"]) | names(issue["description"]) == {"device", "site"}
+    told = {
+        "carbon_failed": {"site", "details"},
+        "meter_silent": {"device", "site"},
+        "not_following": {"device", "site"},
+        "operator_signal_lost": {"entity", "limit", "site"},
+        "price_failed": {"details", "site"},
+        "price_gaps": {"details", "site"},
+        "price_tomorrow_missing": {"site"},
+        "pv_failed": {"details", "site"},
+    }
+    assert set(texts["issues"]) == set(told)
+    for key, issue in texts["issues"].items():
+        assert names(issue["title"]) | names(issue["description"]) == told[key]
         assert "Check" in issue["description"]
 
 

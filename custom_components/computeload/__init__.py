@@ -35,6 +35,7 @@ from .drivers.base import DeviceError
 from .drivers.modbus import open_device
 from .drivers.profile import Library, load_library
 from .link import async_open_unit
+from .signals.site import SiteSignals, signal_store
 from .simulation import async_start_simulator
 from .simulator.sections import ScenarioError
 
@@ -89,11 +90,14 @@ async def async_setup_entry(hass: HomeAssistant, entry: ComputeLoadConfigEntry) 
     _register_site_device(hass, entry)
     for subentry_id in entry.subentries:
         _add_device(hass, entry, runtime, subentry_id)
+    runtime.signals = SiteSignals(hass, entry)
+    controller.operator_w = runtime.signals.operator_w
     await controller.async_load()
     await _async_first_readings(runtime)
     await controller.async_start(runtime.devices)
     for device in runtime.devices.values():
         device.async_start()
+    await runtime.signals.async_start()
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     entry.async_on_unload(entry.add_update_listener(_async_reload))
     return True
@@ -179,3 +183,4 @@ async def async_unload_entry(hass: HomeAssistant, entry: ComputeLoadConfigEntry)
 async def async_remove_entry(hass: HomeAssistant, entry: ComputeLoadConfigEntry) -> None:
     """Forget a removed site's state."""
     await Store(hass, STORE_VERSION, f"{DOMAIN}.{entry.entry_id}").async_remove()
+    await signal_store(hass, entry.entry_id).async_remove()

@@ -28,6 +28,7 @@ from .const import (
 from .controller import NOMINAL_PHASE_V
 from .core.model import AssetKind
 from .forms import choice, figure
+from .options_flow import SignalOptionsFlow
 from .simulation import simulated_site_data, simulated_subentries
 from .simulator.scenario import load_scenario, shipped_scenarios
 from .subentry_flow import AssetSubentryFlow
@@ -89,6 +90,13 @@ class ComputeLoadConfigFlow(ConfigFlow, domain=DOMAIN):
     ) -> dict[str, type[ConfigSubentryFlow]]:
         """Return the kinds of devices that a site has; one flow serves them all."""
         return {kind.value: AssetSubentryFlow for kind in AssetKind}
+
+    @staticmethod
+    @callback
+    @override
+    def async_get_options_flow(config_entry: ConfigEntry) -> SignalOptionsFlow:
+        """Return the flow that chooses the site's signals."""
+        return SignalOptionsFlow()
 
     @override
     async def async_step_user(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:

@@ -26,6 +26,12 @@ CONF_SCENARIO: Final = "scenario"
 CONF_SPEED: Final = "speed"
 CONF_TARGET_PEAK_KW: Final = "target_peak_kw"
 
+# Signals (config entry options)
+CONF_PRICE: Final = "price"
+CONF_CARBON: Final = "carbon"
+CONF_PV: Final = "pv"
+CONF_OPERATOR: Final = "operator"
+
 # Asset (config subentry data)
 CONF_CAPACITY_KWH: Final = "capacity_kwh"
 CONF_CHANNELS: Final = "channels"

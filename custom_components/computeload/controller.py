@@ -6,7 +6,7 @@ when they stop; it reads typed readings, never entity states, and waits for nobo
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 import math
 from typing import Final, override
@@ -70,6 +70,8 @@ class Controller(DataUpdateCoordinator[SiteData]):
         self.closed_windows: deque[Window] = deque(maxlen=WINDOWS_KEPT)
         self.writers: dict[str, AssetWriter] = {}
         self.view = SiteView({}, self.capacity_w)
+        self.operator_w: Callable[[], float | None] = lambda: None
+        """Says the grid operator's import limit, W; None while there is none."""
         self._follows: dict[str, FollowCheck] = {}
         self._store: Store[StoredState] = Store(hass, STORE_VERSION, f"{DOMAIN}.{entry.entry_id}")
         self._tracker = WindowTracker(plausible_w=PLAUSIBLE_CONNECTIONS * self.capacity_w)
@@ -276,6 +278,7 @@ class Controller(DataUpdateCoordinator[SiteData]):
             connection_w=self.connection_w,
             target_w=self.target_w,
             phase_w=None if phase_a is None else phase_a * NOMINAL_PHASE_V,
+            operator_w=self.operator_w(),
             export_w=None if export_kw is None else export_kw * 1000.0,
             soc_min=self.settings.soc_min,
             reserve=self.settings.reserve,

@@ -23,6 +23,7 @@ from .trouble import Trouble
 
 if TYPE_CHECKING:
     from .controller import Controller
+    from .signals.site import SiteSignals
     from .simulator.server import SimulatedSite
 
 type ComputeLoadConfigEntry = ConfigEntry[SiteRuntime]
@@ -247,6 +248,7 @@ class SiteRuntime:
     devices: dict[str, DeviceCoordinator] = field(default_factory=dict)
     """By subentry id."""
     simulator: SimulatedSite | None = None
+    signals: SiteSignals = field(init=False)
 
     def of_kind(self, kind: AssetKind) -> list[DeviceCoordinator]:
         """Return the site's devices of one kind, in the order they were added."""

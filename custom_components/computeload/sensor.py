@@ -26,6 +26,7 @@ from .sensor_tables import (
     ChannelSensorDescription,
     SiteSensorDescription,
 )
+from .signal_sensors import signal_sensors
 
 PARALLEL_UPDATES = 0
 
@@ -41,6 +42,7 @@ async def async_setup_entry(
     """Set up the sensors of the site and of its devices."""
     runtime = entry.runtime_data
     async_add_entities(SiteSensor(runtime.controller, each) for each in SITE_SENSORS)
+    async_add_entities(signal_sensors(runtime))
     for subentry_id, device in runtime.devices.items():
         async_add_entities(asset_sensors(device), config_subentry_id=subentry_id)
         async_keep_device_info(device)

@@ -161,6 +161,10 @@ class Series:
         means = (self.mean(start + n * step, start + (n + 1) * step) for n in range(count))
         return [math.nan if mean is None else mean for mean in means]
 
+    def times(self, factor: float) -> Series:
+        """Return the same slots with their values multiplied."""
+        return self.mapped(lambda slot: slot.value * factor)
+
     def mapped(self, change: Callable[[Slot], float]) -> Series:
         """Return the same slots with other values."""
         return Series(self.unit, tuple(s._replace(value=change(s)) for s in self.slots))
