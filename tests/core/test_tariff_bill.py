@@ -267,6 +267,23 @@ def test_exported_power_can_be_charged() -> None:
     assert demand_items(tariff, windows) == {("peak", "2026-06"): (20.0, 20.00)}
 
 
+def test_a_load_at_its_contract_or_threshold_is_not_above_it_by_a_rounding_error() -> None:
+    kw = 8.877262941434573
+    hours = charge(basis="excess", contract_kw=kw, pick={"op": "hours"}, name="hours")
+    step = charge(
+        name="step",
+        pick={"op": "mean_top", "n": 3},
+        price={"unit": "EUR/month", "kind": "step", "rates": [[0, 1], [0.7, 2]]},
+    )
+    del step["rate_eur_per_kw"]
+    tariff = read_tariff({"tariff": HEAD, "demand": [hours, step]})
+    at_contract = Metered.of(np.array([0]), np.array([kw * 250.0 * (1 + 1e-15)]))
+    assert demand_items(tariff, at_contract)["hours", "1970-01"] == (0.0, 0.0)
+    # 0.6, 0.7 and 0.8 kW are 0.7 kW in the mean, though not in floating point.
+    thirds = Metered.of(np.arange(3) * 900, np.array([150.0, 175.0, 200.0]))
+    assert demand_items(tariff, thirds)["step", "1970-01"][1] == 2.00
+
+
 def test_several_charges_add_up() -> None:
     windows = metered("2026-01-01", "2026-02-01", 6.0)
     tariff = read_tariff({"tariff": HEAD, "demand": [charge(name="a"), charge(name="b")]})

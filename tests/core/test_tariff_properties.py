@@ -127,7 +127,7 @@ def tariffs(
         "contract_kw": draw(st.floats(0, 12)),
         "pick": pick,
         "period": draw(st.sampled_from(["month", "year", "rolling12m", "contract_year"])),
-        "floor_kw": draw(st.floats(0, 5)),
+        "floor_kw": 0.0 if op == "hours" else draw(st.floats(0, 5)),
         "price": {"unit": unit, "kind": kind, "rates": rates[:1] if kind == "linear" else rates},
     }
     if charge["period"] == "month":

@@ -1,5 +1,7 @@
 """A tariff document is read, or refused with the path and a remedy for each mistake."""
 
+from pathlib import Path
+import re
 from typing import Any
 
 import pytest
@@ -280,6 +282,19 @@ def test_all_mistakes_are_told_at_once() -> None:
 def test_a_preset_in_another_currency_is_refused() -> None:
     (problem,) = problems({"tariff": {"currency": "EUR"}, "demand": [{"preset": "no_elvia"}]})
     assert problem.startswith("demand[0].preset: its rates are in NOK, the tariff is in EUR;")
+
+
+def test_the_examples_of_the_documentation_are_tariffs() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "tariffs.md").read_text("utf-8")
+    examples = re.findall(r"```yaml\n(tariff:.*?)```", text, re.DOTALL)
+    assert len(examples) == 2
+    for example in examples:
+        assert parse_tariff(example).demand
+
+
+def test_the_documentation_lists_every_preset() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "tariffs.md").read_text("utf-8")
+    assert [name for name in preset_names() if f"`{name}`" not in text] == []
 
 
 @pytest.mark.parametrize(

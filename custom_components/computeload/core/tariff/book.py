@@ -32,6 +32,8 @@ from .spec import (
 )
 
 _ONLY_EXCESS: Final = (Op.SUM, Op.SUM_TOP, Op.RSS, Op.HOURS)
+_LEAST_EXCESS_KW: Final = 1e-6
+"""Less above a contract is the arithmetic's, not the load's."""
 _MONDAY_SHIFT: Final = 3
 """1970-01-01 was a Thursday: three days after a Monday."""
 
@@ -87,7 +89,7 @@ class ChargeBook:
         classes, values = self.classify(local, means)
         counted = classes >= 0
         if charge.pick.op in _ONLY_EXCESS:
-            counted &= values > 0.0
+            counted &= values > _LEAST_EXCESS_KW
         slots = np.array(charge.slot_of_class)[classes]
         self._note_energy(metered)
         for period in np.unique(periods):

@@ -243,6 +243,8 @@ def _check(entries: dict[str, Node], charge: DemandCharge) -> None:
         charge.basis is not Basis.EXCESS or any(s.kind is PriceKind.STEP for s in sheets)
     ):
         raise entries["pick"].error("hours needs basis: excess, and no step price")
+    if charge.pick.op is Op.HOURS and charge.floor_kw > 0.0:
+        raise entries["floor_kw"].error("hours have no floor in kW; leave it out")
     if charge.combine is not Combine.NONE and charge.period is not Period.MONTH:
         raise entries["combine"].error("only a period of month can be combined over twelve")
 

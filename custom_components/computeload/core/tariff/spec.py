@@ -132,7 +132,8 @@ class Price:
     def amount(self, billed: float) -> float:
         """Return the money for one ``span``, before both factors."""
         if self.kind is PriceKind.STEP:
-            amount = self.rates[0][1]
+            # A mean of 10 kW must not miss its threshold by the last bit of a float.
+            billed, amount = round(billed, 6), self.rates[0][1]
             for threshold, rate in self.rates[1:]:
                 if billed > threshold or (self.at_threshold_upper and billed == threshold):
                     amount = rate

@@ -10,7 +10,7 @@ over windows of ``window_s``. What is exact and what is not:
 - max of twelve months: as if a new maximum stood for all twelve bills; too high by the
   months after which a still higher one would have come.
 - mean_top of days or weeks: one term per day or week, with 1/n of the rate and the n-th
-  highest other day as its floor. Exact for one day; several days that enter the top
+  highest day so far as its floor. Exact for one day; several days that enter the top
   together are charged too much, by at most their distances from that floor, over n.
 - mean_top and nth_top of hours or windows: one term, as if a peak lasts for n of them,
   which those of compute do; a single spike is charged up to n times too much.
@@ -58,6 +58,8 @@ _STEP_MARGIN: Final = 0.01
 """How far below the threshold of a step a plan is kept, as a fraction of it."""
 _REFERENCE_EXCESS: Final = 0.1
 _LEAST_EXCESS_KW: Final = 1.0
+_LEAST_WEIGHT: Final = 1e-6
+"""A class that weighs less can make no peak that matters."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -134,6 +136,12 @@ class _Piece:
     mask: NDArray[np.bool_]
     base: float
     slope: float
+    steepest: float | None = None
+    """The slope that it may have at worst, where ``slope`` is that of a chord."""
+
+    def free_above_base(self, rise: float) -> float:
+        """Return the kW above ``base`` that raise the billed figure by no more than this."""
+        return max(rise, 0.0) / (self.steepest or self.slope)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +169,7 @@ class _Horizon:
 
     def terms(self) -> Iterator[DemandTerm]:
         """Yield the terms: for each billing period, each slot, each piece, each kink."""
-        counted = self._weights > 0.0
+        counted = self._weights > _LEAST_WEIGHT
         for period in np.unique(self._periods[counted]).tolist():
             inside = counted & (self._periods == period)
             for slot in range(len(self._charge.slots)):
@@ -176,15 +184,17 @@ class _Horizon:
         now = _running_figure(charge.pick, groups, charge.window_s)
         result = max(now, charge.floor(charge.slots[slot]))
         earlier = book.earlier(period, slot)
-        billings, share = _billings(charge.combine, charge.period)
+        # Of the mean, this month is as much as there are months so far; of the bills to come
+        # it is a twelfth each.
+        share = 1.0 / (len(earlier) + 1) if charge.combine is Combine.MEAN12 else 1.0
         start = max([result, *earlier]) if charge.combine is Combine.MAX12 else result
         figure = book.combined(period, slot)
         contract = charge.contract(charge.slots[slot])
         if price.charge_on is ChargeOn.MAX_OF_BOTH:
             start = max(start, start + (contract - figure) / share)
             figure = max(figure, contract)
-        money = price.total_factor(charge.slots[slot]) * book.share(price, period) * billings
-        money *= book.tariff.vat_factor * share
+        money = price.total_factor(charge.slots[slot]) * book.share(price, period)
+        money *= book.tariff.vat_factor * _bills(charge.combine, charge.period)
         sign, per_kw = 1.0, 1.0
         if charge.quantity is DemandQuantity.IMPORT_KVA:
             per_kw = 1.0 / charge.power_factor
@@ -193,7 +203,7 @@ class _Horizon:
         for piece in self._pieces(mask, groups):
             for kink in _kinks(price, figure):
                 rise = start + (kink.level - figure) / share - now
-                floor = piece.base + max(rise, 0.0) / piece.slope
+                floor = piece.base + piece.free_above_base(rise)
                 rate = kink.rate * money * piece.slope * per_kw
                 if rate > 0.0:
                     yield DemandTerm(
@@ -233,8 +243,12 @@ class _Horizon:
                 yield from self._group_pieces(mask, contract, groups, pick.n, 1.0)
             case Op.SUM:
                 yield from self._group_pieces(mask, contract, groups, None, 1.0)
-            case Op.RSS | Op.HOURS:
-                yield _Piece(mask, contract, self._excess_slope(contract, top))
+            case Op.RSS:
+                slope = self._excess_slope(contract, top)
+                yield _Piece(mask, contract, slope, max(slope, 1.0))
+            case Op.HOURS:
+                # However small an excess is, its window counts.
+                yield _Piece(mask, contract, self._excess_slope(contract, top), math.inf)
 
     def _group_pieces(
         self,
@@ -245,9 +259,10 @@ class _Horizon:
         slope: float,
     ) -> Iterator[_Piece]:
         """Yield one piece per day, week, hour or window; only the n highest count."""
+        top = sorted(groups.values(), reverse=True)
+        # A group that is itself among the n highest is above the n-th, or is it.
+        nth = top[n - 1] if n is not None and len(top) >= n else 0.0
         for group in np.unique(self._groups[mask]).tolist():
-            others = sorted((v for g, v in groups.items() if g != group), reverse=True)
-            nth = others[n - 1] if n is not None and len(others) >= n else 0.0
             base = contract + max(nth, groups.get(group, 0.0))
             yield _Piece(mask & (self._groups == group), base, slope)
 
@@ -275,13 +290,12 @@ def _running_figure(pick: Pick, groups: Groups, window_s: int) -> float:
     return picked(pick, values, window_s)
 
 
-def _billings(combine: Combine, period: Period) -> tuple[int, float]:
-    """Return how many bills a peak reaches, and which share of it each one takes over."""
-    if combine is Combine.MEAN12:
-        return MONTHS, 1.0 / MONTHS
-    if combine is Combine.MAX12 or period is Period.ROLLING12M:
-        return MONTHS, 1.0
-    return 1, 1.0
+def _bills(combine: Combine, period: Period) -> int:
+    """Return in how many bills a peak is, each counted as the part of it that is billed.
+
+    A mean of twelve months has a twelfth of it in each of twelve bills.
+    """
+    return MONTHS if combine is Combine.MAX12 or period is Period.ROLLING12M else 1
 
 
 def _kinks(price: Price, figure: float) -> Iterator[_Kink]:
