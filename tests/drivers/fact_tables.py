@@ -27,6 +27,7 @@ from custom_components.computeload.drivers.modbus import ModbusDevice, open_devi
 from custom_components.computeload.drivers.spec import Profile
 
 from .servers import HOLDING, INPUT, FakeDevice, HandClock, text
+from .sunspec_device import TABLES as POINTS, content
 
 FACTS: Final = Path(__file__).with_name("facts")
 GARBAGE: Final = 0xA5A5
@@ -83,9 +84,9 @@ class Fact:
         """Return the registers' words, for another raw value where one is given."""
         if not self.is_number:
             return text(str(self.raw), self.count or 0)
-        content = self.raw if raw is None else raw
+        number = self.raw if raw is None else raw
         code = CODES[self.type]
-        packed = struct.pack(f">{code}", content if code in "fd" else int(content))
+        packed = struct.pack(f">{code}", number if code in "fd" else int(number))
         result = list(struct.unpack(f">{len(packed) // 2}H", packed))
         return result if self.words == "big" else result[::-1]
 
@@ -226,15 +227,24 @@ class FactDevice(FakeDevice):
     def _fill(self) -> None:
         """Put garbage around everything that is known, as devices do in their gaps."""
         if self._table.models:
-            end = max(at + length + 2 for at, length in self._table.models.values())
-            start = min(at for at, _ in self._table.models.values())
-            self.set(start, [0xFFFF] * (end - start + 2))
-            self.set(start - 2, [0x5375, 0x6E53])
+            self._fill_models()
             return
         for fact in self._table.facts:
             low = max(fact.at - 130, 0)
             space = INPUT if fact.space == "input" else HOLDING
             self.set(low, [GARBAGE] * (min(fact.at + 130, 0x10000) - low), space=space)
+
+    def _fill_models(self) -> None:
+        """Put "not implemented" into all points of the SunSpec models."""
+        models = self._table.models
+        end = max(at + length + 2 for at, length in models.values())
+        start = min(at for at, _ in models.values())
+        self.set(start, [0xFFFF] * (end - start + 2))
+        self.set(start - 2, [0x5375, 0x6E53])
+        for number, (at, length) in models.items():
+            for offset, kind, *rest in POINTS.get(str(number), {}).values():
+                if offset < length + 2:
+                    self.set(at + offset, content(kind, rest, None))
 
     def _refusal(self, function: int, address: int, count: int) -> ExcCodes | None:
         """Refuse what the device would refuse, whatever is there."""

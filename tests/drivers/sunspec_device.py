@@ -51,7 +51,7 @@ class SunSpecDevice(FakeDevice):
             self.places[number] = at
             self.set(at, [number, LENGTHS[number], *([0xFFFF] * LENGTHS[number])])
             for name, (offset, kind, *rest) in TABLES[str(number)].items():
-                self.set(at + offset, _content(kind, rest, points.get(name)))
+                self.set(at + offset, content(kind, rest, points.get(name)))
             at += LENGTHS[number] + 2
         self.set(at, [0xFFFF, 0])
 
@@ -62,11 +62,11 @@ class SunSpecDevice(FakeDevice):
     def put(self, model: int, point: str, raw: float) -> None:
         """Change the raw value of a point."""
         kind = TABLES[str(model)][point][1]
-        self.set(self.place(model, point), _content(kind, [], raw))
+        self.set(self.place(model, point), content(kind, [], raw))
 
 
-def _content(kind: str, rest: list[object], raw: float | str | None) -> list[int]:
-    """Return the registers of a point."""
+def content(kind: str, rest: list[object], raw: float | str | None) -> list[int]:
+    """Return the registers of a point; without a value they say "not implemented"."""
     if kind == "string":
         return text(str(raw or ""), int(str(rest[1])))
     bits = int(kind[-2:]) if kind[-2:].isdigit() else 16
