@@ -56,8 +56,8 @@ async def test_the_batteries_are_free_while_the_grid_is_gone(shaving: Lab) -> No
     assert written == []
 
     await lab.mend()
-    # Less than before: what the island drew was not drawn from the grid.
-    await lab.until(lambda: lab.command_w > 0.3 * shaved_w, within_s=3.0)
+    # Voltages are read every 5 s. Less than before: what the island drew was not imported.
+    await lab.until(lambda: lab.command_w > 0.3 * shaved_w, within_s=7.0)
     await lab.until(lambda: lab.state("binary_sensor.lab_grid") == "on", within_s=6.0)
     await lab.until(lambda: bool(physics.windows), within_s=300.0)
     assert physics.windows[0].mean_import_w <= 1000.0 * SHAVING_KW
