@@ -7,6 +7,7 @@ Assistant: nothing here may ask for it unless a test does.
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 from unittest.mock import patch
 
@@ -28,9 +29,16 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def find_the_integration(request: pytest.FixtureRequest) -> None:
-    """Let Home Assistant load integrations from `custom_components`."""
+    """Let Home Assistant load integrations from `custom_components`, and keep files apart."""
     if "hass" in request.fixturenames:
         request.getfixturevalue("enable_custom_integrations")
+        request.getfixturevalue("own_folder")
+
+
+@pytest.fixture
+def own_folder(hass: HomeAssistant, tmp_path: Path) -> None:
+    """Give every test a configuration folder of its own: ledgers are real files."""
+    hass.config.config_dir = str(tmp_path)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+import shutil
 
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import issue_registry as ir
@@ -36,12 +37,6 @@ class ManualClock:
         return self.at.timestamp()
 
 
-@pytest.fixture(name="config_dir", autouse=True)
-def config_dir_fixture(hass: HomeAssistant, tmp_path: Path) -> None:
-    """Let every test have its own place for ledgers."""
-    hass.config.config_dir = str(tmp_path)
-
-
 @pytest.fixture(name="clock")
 def clock_fixture() -> ManualClock:
     """Return the site's clock."""
@@ -49,10 +44,12 @@ def clock_fixture() -> ManualClock:
 
 
 @pytest.fixture(name="store")
-def store_fixture(
-    hass: HomeAssistant, still_site: MockConfigEntry, clock: ManualClock
+async def store_fixture(
+    hass: HomeAssistant, still_site: MockConfigEntry, clock: ManualClock, tmp_path: Path
 ) -> Callable[[], LedgerStore]:
-    """Return what makes a store of the still site, as at a start."""
+    """Return what makes a store of the still site, as at a start; the site's own is closed."""
+    await still_site.runtime_data.ledger.async_stop()
+    shutil.rmtree(tmp_path / DOMAIN)
     return lambda: LedgerStore(
         hass,
         still_site,

@@ -30,10 +30,12 @@ from .const import (
 from .controller import STORE_VERSION, Controller
 from .coordinator import ComputeLoadConfigEntry, DeviceCoordinator, SiteRuntime
 from .core.model import AssetKind
+from .core.watch import PLAUSIBLE_CONNECTIONS
 from .dashboard import async_setup_frontend
 from .drivers.base import DeviceError
 from .drivers.modbus import open_device
 from .drivers.profile import Library, load_library
+from .ledger_store import LedgerStore, observing
 from .link import async_open_unit
 from .signals.site import SiteSignals, signal_store
 from .simulation import async_start_simulator
@@ -92,9 +94,19 @@ async def async_setup_entry(hass: HomeAssistant, entry: ComputeLoadConfigEntry) 
         _add_device(hass, entry, runtime, subentry_id)
     runtime.signals = SiteSignals(hass, entry)
     controller.operator_w = runtime.signals.operator_w
+    runtime.ledger = LedgerStore(
+        hass,
+        entry,
+        clock,
+        plausible_w=PLAUSIBLE_CONNECTIONS * controller.capacity_w,
+        observe=observing(controller),
+    )
     await controller.async_load()
+    controller.async_adopt(runtime.devices)
     await _async_first_readings(runtime)
-    await controller.async_start(runtime.devices)
+    await runtime.ledger.async_load()
+    await controller.async_start()
+    runtime.ledger.async_start(runtime.devices)
     for device in runtime.devices.values():
         device.async_start()
     await runtime.signals.async_start()
@@ -159,6 +171,8 @@ async def _async_first_readings(runtime: SiteRuntime) -> None:
         if device.subentry.data.get(CONF_ROLE) == ROLE_GRID:
             await device.async_refresh()
             if not device.last_update_success:
+                # A battery that an earlier run left engaged must not wait for the meter.
+                await runtime.controller.async_release_all()
                 raise ConfigEntryNotReady(
                     translation_domain=DOMAIN,
                     translation_key="meter_not_ready",
@@ -177,6 +191,7 @@ async def _async_reload(hass: HomeAssistant, entry: ComputeLoadConfigEntry) -> N
 async def async_unload_entry(hass: HomeAssistant, entry: ComputeLoadConfigEntry) -> bool:
     """Hand everything back, then let go."""
     await entry.runtime_data.controller.async_stop()
+    await entry.runtime_data.ledger.async_stop()
     return await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
 
 

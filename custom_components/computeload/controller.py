@@ -146,9 +146,9 @@ class Controller(DataUpdateCoordinator[SiteData]):
         except KeyError, TypeError, ValueError:
             LOGGER.warning("%s: the stored state could not be read; starting afresh", self.name)
 
-    async def async_start(self, devices: Mapping[str, DeviceCoordinator]) -> None:
-        """Take the site's devices and begin; what an earlier run left engaged is released."""
-        entry = self.config_entry
+    @callback
+    def async_adopt(self, devices: Mapping[str, DeviceCoordinator]) -> None:
+        """Take the site's devices, and know which of them an earlier run left engaged."""
         self.view = SiteView(devices, self.capacity_w)
         for device in (*self.view.batteries, *self.view.pv):
             if device.device.contract is not None:
@@ -156,6 +156,10 @@ class Controller(DataUpdateCoordinator[SiteData]):
                 writer.engaged = device.asset_id in self._engaged_before
                 self.writers[device.asset_id] = writer
                 self._follows[device.asset_id] = FollowCheck()
+
+    async def async_start(self) -> None:
+        """Begin; what an earlier run left engaged is released unless control goes on."""
+        entry = self.config_entry
         if not self.active:
             await self.async_release_all()
         if self.view.meter is not None:

@@ -23,6 +23,7 @@ from .trouble import Trouble
 
 if TYPE_CHECKING:
     from .controller import Controller
+    from .ledger_store import LedgerStore
     from .signals.site import SiteSignals
     from .simulator.server import SimulatedSite
 
@@ -249,6 +250,7 @@ class SiteRuntime:
     """By subentry id."""
     simulator: SimulatedSite | None = None
     signals: SiteSignals = field(init=False)
+    ledger: LedgerStore = field(init=False)
 
     def of_kind(self, kind: AssetKind) -> list[DeviceCoordinator]:
         """Return the site's devices of one kind, in the order they were added."""
