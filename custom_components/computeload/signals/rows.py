@@ -16,6 +16,8 @@ from .units import PriceUnit, price_unit
 from .values import moment, number, shown
 
 MOST_ROWS: Final = 20_000
+LONGEST: Final = timedelta(days=100)
+"""Nobody is asked for more than a few days: what is longer is garbage."""
 HOUR: Final = timedelta(hours=1)
 
 STARTS: Final = (
@@ -110,6 +112,8 @@ def series_of(
     ordered = sorted(points, key=lambda point: point[0])
     if not ordered:
         raise SignalError("no_data")
+    if max(end or start for start, end, _ in ordered) - ordered[0][0] > LONGEST:
+        raise unexpected(f"it goes from {ordered[0][0]} on for more than {LONGEST.days} days")
     lasts = _lengths([start for start, _, _ in ordered])
     try:
         return joined(
