@@ -6,7 +6,7 @@ the collected facts without looking at the profile. ``facts/README.md`` describe
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 import math
@@ -262,6 +262,8 @@ class Served:
     units: Mapping[int, FactDevice]
     writes: list[tuple[int, int, int, tuple[int, ...]]]
     table: FactTable
+    opened: Callable[[Profile], ModbusDevice]
+    """Opens the same device through another profile; the caller closes it."""
 
     def put(self, fact: Fact, raw: float | None = None) -> None:
         """Change what the registers of a fact hold."""
@@ -277,23 +279,28 @@ async def served_table(
     ids = {table.unit_id, *(fact.unit_id for fact in table.facts if fact.unit_id is not None)}
     ids |= {write[0] for order in table.orders for write in order.writes}
     units = {unit_id: FactDevice(table, unit_id, log) for unit_id in sorted(ids)}
-    patient = replace(profile, link=replace(profile.link, connect_delay_s=0.0, spacing_s=0.0))
     async with AsyncExitStack() as stack:
         port = await stack.enter_async_context(_listening(units))
         client = PymodbusConnection if pymodbus else TmodbusConnection
         connection = client(ModbusTcpParams(host="127.0.0.1", port=port))
         stack.push_async_callback(connection.close)
-        device = open_device(
-            patient,
-            connection.for_unit(profile.link.unit_id),
-            HandClock(),
-            more_units={
-                name: connection.for_unit(unit) for name, unit in profile.link.more_unit_ids.items()
-            },
-            channels=table.channels or None,
-        )
+
+        def opened(profile: Profile) -> ModbusDevice:
+            patient = replace(profile.link, connect_delay_s=0.0, spacing_s=0.0)
+            return open_device(
+                replace(profile, link=patient),
+                connection.for_unit(profile.link.unit_id),
+                HandClock(),
+                more_units={
+                    name: connection.for_unit(unit)
+                    for name, unit in profile.link.more_unit_ids.items()
+                },
+                channels=table.channels if profile.channels else None,
+            )
+
+        device = opened(profile)
         stack.callback(device.close)
-        yield Served(device=device, units=units, writes=log, table=table)
+        yield Served(device=device, units=units, writes=log, table=table, opened=opened)
 
 
 @asynccontextmanager
