@@ -53,21 +53,42 @@ def test_the_first_devices_are_there_and_say_what_they_are() -> None:
     assert load.channel_quantities >= {Quantity.POWER_W, Quantity.POWER_L1_W}
 
 
+WITHOUT_A_LAPSE = {
+    "fronius_gen24",
+    "goodwe_et",
+    "sigenergy_sigenstor",
+    "sma_sunny_island",
+    "sungrow_sh",
+    "sunspec_storage",
+}
+"""Devices that may hold a command for ever; the user must accept that by name."""
+STORES_COMMANDS = {"goodwe_et", "sigenergy_sigenstor", "sungrow_sh"}
+"""Devices whose commands are, or may be, stored in flash."""
+HIDES_ITS_COMMAND = {"kostal_plenticore", "openems_fems", "pixii_powershaper", "sma_sunny_island"}
+"""Devices of which nothing shows whether they follow a command now."""
+
+
 @pytest.mark.parametrize("profile", LIBRARY.profiles.values(), ids=LIBRARY.profiles.keys())
-def test_a_controlled_profile_can_be_given_back_and_lapses(profile: Profile) -> None:
+def test_a_controlled_profile_can_be_given_back_and_says_when_it_lapses(profile: Profile) -> None:
     control = profile.control
     if control is None:
         assert profile.contract is None
         return
     assert control.setpoint
     assert control.release
-    assert control.contract.lapse_s
-    assert control.contract.heartbeat_s
-    assert control.contract.heartbeat_s <= control.contract.lapse_s / 2
+    contract = control.contract
+    assert (contract.lapse_s is None) == (profile.id in WITHOUT_A_LAPSE)
+    assert contract.persistent == (profile.id in STORES_COMMANDS)
+    if contract.lapse_s:
+        assert contract.heartbeat_s
+        assert contract.heartbeat_s <= contract.lapse_s / 2
+    if contract.persistent:
+        assert contract.heartbeat_s is None
+        assert contract.min_interval_s >= 10
     held = {AssetKind.BATTERY: Quantity.SETPOINT_W, AssetKind.PV: Quantity.POWER_LIMIT_W}[
         profile.kind
     ]
-    assert held in profile.quantities or profile.id == "openems_fems"
+    assert (held not in profile.quantities) == (profile.id in HIDES_ITS_COMMAND)
 
 
 def test_a_profile_of_the_user_replaces_a_shipped_one(tmp_path: Path) -> None:
