@@ -198,7 +198,7 @@ def _agree(fact: Fact, row: dict[str, Any]) -> bool:
     scale = row.get("scale", 1.0)
     return (
         fact.at == row.get("addr", row.get("off"))
-        and fact.model == row.get("model")
+        and str(fact.model) == str(row.get("model"))
         and fact.type == STORED_AS.get(row["type"], row["type"])
         and (row.get("fc") is None or fact.space == {3: "holding", 4: "input"}[row["fc"]])
         and (fact.type.endswith("16") or fact.words == row.get("words", "big"))

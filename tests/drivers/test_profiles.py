@@ -186,7 +186,7 @@ WRONG = {
         METER + "  soc: {point: battery.SoC}\n",
         3,
         "registers.soc.point",
-        "'battery' is not among the names under 'sunspec'",
+        "'battery' is not a name under 'sunspec'",
     ),
     "a SunSpec point that does not exist": (
         METER + "  soc: {point: battery.Soc}\nsunspec: {battery: 802}\n",
@@ -211,6 +211,12 @@ WRONG = {
         2,
         "registers.power_w",
         "register 0 lies outside link.ranges.holding",
+    ),
+    "a register of a SunSpec model that has no name": (
+        METER + "  frequency_hz: {at: 2, model: grid, type: int16}\n",
+        3,
+        "registers.frequency_hz.model",
+        "'grid' is not a name under 'sunspec'",
     ),
     "a control section of a meter": (
         METER + "control: {}\n",

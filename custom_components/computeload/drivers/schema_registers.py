@@ -25,7 +25,8 @@ _SPACES: Final[Mapping[str, Space]] = {"holding": "holding", "input": "input"}
 _ORDERS: Final[Mapping[str, WordOrder]] = {"big": "big", "little": "little"}
 
 LOCATION_KEYS: Final = (
-    *("at", "point", "type", "count", "space", "word_order", "unit_id", "scale_register", "nan"),
+    *("at", "model", "point", "type", "count", "space", "word_order", "unit_id"),
+    *("scale_register", "nan"),
 )
 SCALE_KEYS: Final = ("scale", "offset")
 FIELD_KEYS: Final = (
@@ -183,7 +184,7 @@ class RegisterReader:
         if ("at" in entries) == ("point" in entries):
             raise node.error("exactly one of 'at' (a register) and 'point' (SunSpec) belongs here")
         if "point" in entries:
-            for key in ("type", "count", "space", "word_order", "scale_register", "nan"):
+            for key in ("model", "type", "count", "space", "word_order", "scale_register", "nan"):
                 if key in entries:
                     raise entries[key].error("SunSpec says this itself; leave it out")
             return self._point(entries["point"])
@@ -217,6 +218,10 @@ class RegisterReader:
         )
         if register.end > 0x10000:  # noqa: PLR2004
             raise entries["at"].error("the value would reach beyond register 65535")
+        if "model" in entries:
+            model = self._model(entries["model"])
+            by_model = dict.fromkeys(self.sunspec[model], register)
+            return Point(model=model, name=str(at), by_model=by_model)
         return register
 
     def common_point(self, name: str) -> Field:
@@ -242,10 +247,8 @@ class RegisterReader:
 
     def _point(self, node: Node) -> Point:
         """Read ``model.Point``."""
-        model, _, name = node.text().partition(".")
-        if model not in self.sunspec:
-            known = ", ".join(self.sunspec) or "none"
-            raise node.error(f"'{model}' is not among the names under 'sunspec': {known}")
+        word, _, name = node.text().partition(".")
+        model = self._model(replace(node, content=word))
         numbers = self.sunspec[model]
         if unknown := [number for number in numbers if number not in known_models()]:
             raise node.error(f"the points of SunSpec model {unknown[0]} are not known here")
@@ -255,6 +258,10 @@ class RegisterReader:
             known = ", ".join(sorted(point_names(numbers)))
             raise node.error(f"'{name}' is not a point of model {numbers[0]}; one of {known}")
         return Point(model=model, name=name, by_model=by_model)
+
+    def _model(self, node: Node) -> str:
+        """Read the profile's own name of a SunSpec model."""
+        return node.choice({name: name for name in self.sunspec}, "name under 'sunspec'")
 
     def _sign(self, node: Node, entries: Mapping[str, Node], quantity: Quantity | None) -> float:
         """Read what the device calls positive; powers must say it."""
