@@ -82,12 +82,12 @@ anything = st.recursive(
 
 def holds(read: Callable[[], Series]) -> None:
     """Check that reading gives a finite series, or an error with words."""
+    told: SignalError | None = None
     try:
         series = read()
     except SignalError as err:
         told = err
     else:
-        told = None
         assert all(math.isfinite(slot.value) for slot in series)
         assert all(slot.end > slot.start for slot in series)
     assert told is None or all(isinstance(text, str) for text in told.details.values())
