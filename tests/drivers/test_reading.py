@@ -397,6 +397,23 @@ registers:
         device.close()
 
 
+async def test_a_battery_whose_second_unit_id_is_not_known_is_only_read() -> None:
+    device = FakeDevice()
+    device.set(800, [0x3031] * 50)
+    device.set(2902, [2])
+    async with served(device, unit_id=100) as port, connected(port, unit_id=100) as unit:
+        battery = open_device(shipped("victron_gx_ess"), unit, HandClock())
+        values = (await battery.read(Scope.FULL)).values
+        assert Quantity.POWER_W in values
+        assert Quantity.SETPOINT_W not in values
+        assert battery.contract is None
+        with pytest.raises(RefusedError, match="only be read"):
+            await battery.command(1000.0)
+        await battery.release()
+        battery.close()
+    assert device.writes == []
+
+
 async def test_a_link_that_comes_back_is_used_again() -> None:
     device = sdm630()
     async with served(device) as port, connected(port) as unit:

@@ -46,12 +46,13 @@ def open_device(
 ) -> ModbusDevice:
     """Return the device behind a unit of a link. Sends nothing yet.
 
-    ``more_units`` holds one unit for each name in ``profile.link.more_unit_ids``;
-    ``channels`` says how many channels a multi-channel device has (the profile's default
-    otherwise); ``request_timeout_s`` is how long one request may take. Raises KeyError
-    for a missing unit and ValueError for a number of channels that the profile excludes.
+    ``more_units`` holds a unit for each name in ``profile.link.more_unit_ids``; without one
+    of them, what it holds is absent, and the device is only read. ``channels`` says how many
+    channels a multi-channel device has (the profile's default otherwise);
+    ``request_timeout_s`` is how long one request may take. Raises ValueError for a number of
+    channels that the profile excludes.
     """
-    units = {"": unit} | {name: (more_units or {})[name] for name in profile.link.more_unit_ids}
+    units = {"": unit} | dict(more_units or {})
     most = profile.channels.most if profile.channels else 0
     count = profile.channel_count if channels is None else channels
     if not 0 <= count <= most:
@@ -96,16 +97,15 @@ class ModbusDevice:
         self._channels = channels
         self._map: ModelMap | None = None
         self._plans: dict[str, _Plan] = {}
-        self._commander = (
-            Commander(self._name, profile.control, units, self, clock) if profile.control else None
-        )
+        control = profile.control if units.keys() >= profile.link.more_unit_ids.keys() else None
+        self._commander = Commander(self._name, control, units, self, clock) if control else None
         held = {Quantity.SETPOINT_W, Quantity.POWER_LIMIT_W} & profile.quantities
         self._held_quantity = next(iter(held), None)
 
     @property
     def contract(self) -> Contract | None:
         """The fail-safe contract; None for a device that is only read."""
-        return self.profile.contract
+        return self.profile.contract if self._commander else None
 
     @property
     def refused(self) -> frozenset[str]:
@@ -182,7 +182,7 @@ class ModbusDevice:
     async def place(self, location: Location) -> Register | None:
         """Return where a value is on this device; None where it has none."""
         if isinstance(location, Register):
-            return location
+            return location if location.unit in self._units else None
         return (await self._models()).place(location, self.profile.sunspec[location.model])
 
     async def read_for_control(self) -> tuple[Mapping[str, Value], Mapping[int, int]]:
@@ -353,9 +353,11 @@ class ModbusDevice:
         return {holding: tuple(models)}
 
     async def _missing_model(self, field: Field) -> WrongDeviceError:
-        """Return the error for a SunSpec device without the model that it needs."""
+        """Return the error for a device without the model, or the unit id, that it needs."""
         place = field.location
-        wanted = self.profile.sunspec[place.model] if isinstance(place, Point) else ()
+        if isinstance(place, Register):
+            return self._wrong(f"a unit id for '{place.unit}'", "none")
+        wanted = self.profile.sunspec[place.model]
         found = (await self._models()).models
         return self._wrong(
             "SunSpec model " + " or ".join(str(number) for number in wanted),
