@@ -10,8 +10,9 @@ from custom_components.computeload.drivers.base import Scope, WrongDeviceError
 from custom_components.computeload.drivers.profile import SHIPPED
 from custom_components.computeload.drivers.schema import read_profile
 from custom_components.computeload.drivers.spec import Profile
+from scripts import devices
 
-from .servers import INPUT, FakeDevice, made, opened
+from .servers import INPUT, LIBRARY, FakeDevice, made, opened
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "profiles.md").read_text(encoding="utf-8")
 EXAMPLE = re.search(r"```yaml\n(kind: meter.*?)```", GUIDE, re.DOTALL)
@@ -102,3 +103,8 @@ def test_all_that_the_guide_lists_as_less_common_is_understood() -> None:
 def test_the_profiles_that_the_guide_names_are_there() -> None:
     for name in re.findall(r"`((?:meter|battery|pv|load)/\w+\.yaml)`", GUIDE):
         assert (SHIPPED / name).is_file()
+
+
+def test_the_list_of_devices_is_that_of_the_profiles() -> None:
+    expected = devices.page(LIBRARY.profiles.values())
+    assert devices.PAGE.read_text(encoding="utf-8") == expected, "run python -m scripts.devices"
