@@ -110,11 +110,18 @@ def test_slots_in_any_order_are_joined_and_the_later_given_holds() -> None:
 
 def test_an_empty_series_has_no_edges() -> None:
     nothing = series()
+    assert joined(Unit.PRICE, []) == nothing
     assert (nothing.start, nothing.end, nothing.known_until) == (None, None, None)
     assert not nothing
     assert len(nothing) == 0
     assert nothing.at(NOON) is None
-    assert nothing.mapped(lambda s: s.value) == nothing
+    assert nothing.times(2.0) == nothing
+
+
+def test_values_are_changed_slot_by_slot() -> None:
+    assert series(slot(0, 1, 0.1), slot(1, 2, 0.2)).times(10.0) == series(
+        slot(0, 1, 1.0), slot(1, 2, 2.0)
+    )
 
 
 pieces = st.lists(st.tuples(st.floats(0.1, 3.0), st.floats(0.0, 2.0), st.floats(-9, 9)), max_size=9)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 import math
 from operator import attrgetter
 from typing import NamedTuple
@@ -179,6 +179,6 @@ def joined(unit: Unit, slots: Iterable[Slot]) -> Series:
     ordered = [by_start[start] for start in sorted(by_start)]
     cut = [
         slot if after is None or slot.end <= after.start else slot._replace(end=after.start)
-        for slot, after in zip(ordered, [*ordered[1:], None], strict=True)
+        for slot, after in zip_longest(ordered, ordered[1:])
     ]
     return Series(unit, tuple(cut))

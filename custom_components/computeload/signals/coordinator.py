@@ -234,10 +234,12 @@ class SeriesSignal(DataUpdateCoordinator[SignalData]):
     def to_state(self) -> dict[str, Any]:
         """Return what a restart must not lose."""
         wait_s = self._next_s - self.hass.loop.time()
+        told_off = self._error is not None and self._error.retry_after_s is not None
+        waits = math.isfinite(wait_s) and (bool(self.past) or told_off)
         return {
             "past": to_rows(self.past),
             "fetched": self._fetched and self._fetched.timestamp(),
-            "due": self.clock.now().timestamp() + wait_s if math.isfinite(wait_s) else None,
+            "due": self.clock.now().timestamp() + wait_s if waits else None,
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -248,7 +250,7 @@ class SeriesSignal(DataUpdateCoordinator[SignalData]):
         self.past = from_rows(self.past.unit, state["past"])
         if (fetched := state["fetched"]) is not None:
             self._fetched = datetime.fromtimestamp(fetched, UTC)
-        if self.past and (due := state["due"]) is not None:
+        if (due := state["due"]) is not None:
             wait_s = min(due - self.clock.now().timestamp(), LONGEST_REST_S)
             self._next_s = self.hass.loop.time() + wait_s
 
