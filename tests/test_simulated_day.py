@@ -13,7 +13,7 @@ from homeassistant.core import HomeAssistant
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.computeload.const import CONF_SCENARIO, CONF_SIMULATION, DOMAIN
+from custom_components.computeload.const import CONF_CURRENCY, DOMAIN
 from custom_components.computeload.coordinator import DeviceCoordinator
 from custom_components.computeload.core.model import AssetKind
 from custom_components.computeload.simulation import simulated_site_data, simulated_subentries
@@ -41,7 +41,7 @@ async def test_a_day_of_cfd_lab_over_real_modbus(
     entry = MockConfigEntry(
         domain=DOMAIN,
         title="CFD lab",
-        data=simulated_site_data(scenario) | {CONF_SIMULATION: {CONF_SCENARIO: scenario.id}},
+        data=simulated_site_data(scenario) | {CONF_CURRENCY: "EUR"},
         subentries_data=simulated_subentries(scenario),
     )
     entry.add_to_hass(hass)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 import signal
 import sys
@@ -209,6 +210,8 @@ async def test_it_runs_by_itself_says_where_and_ends_on_interrupt(socket_enabled
         "0",
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
+        # A test run in the background ignores interrupts, and so would what it starts.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stdout
     async with asyncio.timeout(60):
