@@ -12,6 +12,7 @@ from custom_components.computeload.drivers.base import (
     NoAnswerError,
     RefusedError,
     Scope,
+    WrongDeviceError,
 )
 from custom_components.computeload.drivers.decode import Decoder, library_field
 from custom_components.computeload.drivers.layout import RETRY_S
@@ -436,3 +437,21 @@ registers:
 """
     async with opened(made(body), device) as meter:
         assert (await meter.identify()).serial == "AB12"
+
+
+async def test_a_device_without_a_serial_number_is_still_the_right_one() -> None:
+    device = FakeDevice()
+    device.set(0, [1])
+    body = """identity:
+  serial: {at: 10, type: string, count: 5}
+registers:
+  power_w: {at: 0, type: int16, sign: import_positive}
+"""
+    async with opened(made(body), device) as meter:
+        identity = await meter.identify()
+    assert identity.serial is None
+    assert identity.manufacturer == "Somebody"
+    device.holding.clear()
+    async with opened(made(body), device) as nothing:
+        with pytest.raises(WrongDeviceError):
+            await nothing.identify()

@@ -129,13 +129,12 @@ class ModbusDevice:
         """
         expected = ", ".join(e.meaning for e in self.profile.expectations) or self._name
         try:
-            plan, raw = await self._raw(_IDENTITY)
+            values = await self._name_plate()
             await self.read(Scope.FAST)
         except RefusedError as error:
             if error.placeholders["code"] in _ABSENT:
                 raise self._wrong(expected, error.placeholders["what"] + " refused") from error
             raise
-        values = plan.decoder.decode(raw)
         for expectation in self.profile.expectations:
             found = values.get(expectation.field.key)
             if not _is_met(expectation, found):
@@ -151,6 +150,16 @@ class ModbusDevice:
         if self._map:
             options["sunspec_models"] = ", ".join(str(number) for number in self._map.models)
         return Identity(**told, options=options)
+
+    async def _name_plate(self) -> Mapping[str, Value]:
+        """Read who the device says it is: nothing, where it refuses and nothing is expected."""
+        try:
+            plan, raw = await self._raw(_IDENTITY)
+        except RefusedError as error:
+            if self.profile.expectations or error.placeholders["code"] not in _ABSENT:
+                raise
+            return {}
+        return plan.decoder.decode(raw)
 
     async def read(self, scope: Scope) -> Reading:
         """Poll the device. A part that it refuses is absent from the reading."""
