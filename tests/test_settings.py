@@ -1,6 +1,9 @@
 """What users set while a site runs: numbers, strategy, and the controller's switch."""
 
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
+from unittest.mock import PropertyMock, patch
 
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import ServiceValidationError
@@ -9,8 +12,9 @@ from homeassistant.helpers.translation import async_get_exception_message
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.computeload.const import DOMAIN
+from custom_components.computeload.const import CONF_ACCEPT_STUCK, DOMAIN
 from custom_components.computeload.controller import Controller
+from custom_components.computeload.core.model import AssetKind
 from custom_components.computeload.core.site import ControlState, Strategy
 from custom_components.computeload.number import BASE_LOAD_HOURS
 from custom_components.computeload.simulator.server import SimulatedSite
@@ -242,3 +246,17 @@ async def test_without_a_battery_it_cannot_be_switched_on(
     )
     assert state(hass, "switch", "controller") == "off"
     await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_a_device_that_may_keep_a_last_command_is_only_read_without_consent(
+    still_site: MockConfigEntry,
+) -> None:
+    runtime = still_site.runtime_data
+    battery = runtime.of_kind(AssetKind.BATTERY)[0]
+    assert battery.controllable
+    stuck = replace(battery.device.contract, lapse_s=None)
+    with patch.object(type(battery.device), "contract", PropertyMock(return_value=stuck)):
+        assert not battery.controllable
+        accepted = MappingProxyType({**battery.subentry.data, CONF_ACCEPT_STUCK: True})
+        with patch.object(battery, "subentry", replace(battery.subentry, data=accepted)):
+            assert battery.controllable

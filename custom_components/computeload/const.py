@@ -33,6 +33,7 @@ CONF_PV: Final = "pv"
 CONF_OPERATOR: Final = "operator"
 
 # Asset (config subentry data)
+CONF_ACCEPT_STUCK: Final = "accept_stuck_command"
 CONF_CAPACITY_KWH: Final = "capacity_kwh"
 CONF_CHANNELS: Final = "channels"
 CONF_CHARGE_LIMIT_KW: Final = "charge_limit_kw"

@@ -151,7 +151,7 @@ class Controller(DataUpdateCoordinator[SiteData]):
         """Take the site's devices, and know which of them an earlier run left engaged."""
         self.view = SiteView(devices, self.capacity_w)
         for device in (*self.view.batteries, *self.view.pv):
-            if device.device.contract is not None:
+            if device.controllable:
                 writer = self._writer(device)
                 writer.engaged = device.asset_id in self._engaged_before
                 self.writers[device.asset_id] = writer

@@ -15,7 +15,7 @@ from homeassistant.config_entries import ConfigEntry, ConfigSubentry
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
 
-from .const import CONF_CHANNELS, DOMAIN, LOGGER, PUBLISH_S
+from .const import CONF_ACCEPT_STUCK, CONF_CHANNELS, DOMAIN, LOGGER, PUBLISH_S
 from .core.model import AssetKind, Clock, Identity, Reading
 from .drivers.base import Device, DeviceError, Scope
 from .drivers.profile import Library, Profile
@@ -119,6 +119,14 @@ class DeviceCoordinator(DataUpdateCoordinator[Reading]):
     def kind(self) -> AssetKind:
         """Return what this device is to the site."""
         return AssetKind(self.subentry.subentry_type)
+
+    @property
+    def controllable(self) -> bool:
+        """Return whether this device may be commanded, by its contract and by its user."""
+        contract = self.device.contract
+        if contract is None:
+            return False
+        return not contract.needs_consent or bool(self.subentry.data.get(CONF_ACCEPT_STUCK))
 
     @property
     def channel_names(self) -> tuple[str, ...]:

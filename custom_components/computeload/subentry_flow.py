@@ -16,11 +16,12 @@ from homeassistant.config_entries import (
     SubentryFlowResult,
 )
 from homeassistant.const import CONF_DEVICE, CONF_HOST, CONF_NAME, CONF_PORT, CONF_TYPE
-from homeassistant.helpers.selector import TextSelector, TextSelectorConfig
+from homeassistant.helpers.selector import BooleanSelector, TextSelector, TextSelectorConfig
 import voluptuous as vol
 
 from . import SystemClock, async_get_library
 from .const import (
+    CONF_ACCEPT_STUCK,
     CONF_CAPACITY_KWH,
     CONF_CHANNELS,
     CONF_CHARGE_LIMIT_KW,
@@ -342,6 +343,8 @@ class AssetSubentryFlow(ConfigSubentryFlow):
             }
         if self._profile.channels is not None:
             fields[vol.Required(CONF_CHANNELS)] = TextSelector(TextSelectorConfig(multiple=True))
+        if self._profile.contract is not None and self._profile.contract.needs_consent:
+            fields[vol.Required(CONF_ACCEPT_STUCK, default=False)] = BooleanSelector()
         fields[vol.Required(CONF_POLL_S)] = figure("s")
         return vol.Schema(fields)
 

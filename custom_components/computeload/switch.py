@@ -33,7 +33,7 @@ def _check_controllable(runtime: SiteRuntime) -> None:
     batteries = runtime.of_kind(AssetKind.BATTERY)
     if not any(meter.subentry.data.get(CONF_ROLE) == ROLE_GRID for meter in meters):
         raise ServiceValidationError(translation_domain=DOMAIN, translation_key="no_grid_meter")
-    if not any(battery.device.contract is not None for battery in batteries):
+    if not any(battery.controllable for battery in batteries):
         raise ServiceValidationError(translation_domain=DOMAIN, translation_key="no_battery")
 
 

@@ -182,6 +182,15 @@ class Contract:
     delay_s: float = 1.0
     """How long the device takes from command to effect."""
 
+    @property
+    def needs_consent(self) -> bool:
+        """Return whether it may be commanded only by a user who accepts what can happen.
+
+        A command that never lapses stays in force when the controller ends without a
+        release; one that is stored in flash wears it out.
+        """
+        return self.lapse_s is None or self.persistent
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
