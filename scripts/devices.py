@@ -16,12 +16,14 @@ PAGE = Path(__file__).parent.parent / "docs" / "devices.md"
 HEAD = """# Supported devices
 
 Written by `scripts/devices.py` from the [profiles](profiles.md). Each is held to publicly known
-register facts over real sockets; **none has been tried on real hardware**. How sure the facts are: *high*, two or more independent sources agree;
-*medium*, one good source, or an open question that the device's notes name.
+register facts over real sockets; **none has been tried on real hardware**. How sure the facts
+are: *high*, two or more independent sources agree; *medium*, one good source, or an open
+question that the device's notes name.
 
-A command *lapses* when it is not repeated, so that a battery is free again when Home Assistant dies.
-Where it never lapses, the battery keeps the last command; registers that are *stored in flash* wear
-out when they are written often.
+A command *lapses* when it is not repeated, so that a battery is free again when Home Assistant
+dies. Where it never lapses, the battery keeps the last command; registers that are *stored in
+flash* wear out when they are written often. Such a device is only read until its user accepts
+that.
 
 A device that is not listed may speak SunSpec, share its registers with a listed one, or get a
 [profile of your own](profiles.md).
