@@ -217,6 +217,22 @@ def test_the_billed_peak_is_the_highest_window_of_the_local_month() -> None:
     assert again.to_state() == log.to_state()
 
 
+def test_a_quarter_heard_in_part_is_a_peak_only_above_one_that_is_known() -> None:
+    def heard(hour: int, mean_w: float, covered_s: float) -> Window:
+        return Window(
+            start=datetime(2026, 3, 10, hour, tzinfo=UTC),
+            energy_wh=mean_w / 4.0,
+            covered_s=covered_s,
+            source=Source.POWER,
+        )
+
+    log = PeakLog(ZoneInfo("Europe/Berlin"))
+    assert not log.add(heard(8, 900.0, 60.0))
+    assert log.add(heard(9, 10_000.0, 900.0))
+    assert not log.add(heard(10, 6_000.0, 450.0))
+    assert log.add(heard(11, 12_000.0, 450.0))
+
+
 def test_a_start_in_mid_window_projects_what_was_not_heard_from_what_is_drawn_now() -> None:
     now = START + timedelta(seconds=600)
     window = Window(start=START, energy_wh=0.0, covered_s=0.0, source=Source.POWER)

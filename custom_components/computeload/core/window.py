@@ -21,6 +21,7 @@ MAX_GAP: Final = timedelta(days=40)
 """Windows of a longer gap are not made up; nobody would bill from them."""
 CLOCK_SLACK: Final = timedelta(seconds=2)
 """Clocks are nudged by less than this all the time."""
+WELL_HEARD: Final = 0.9
 KEPT_MONTHS: Final = 13
 """The running month and the twelve before it, which the widest tariffs average over."""
 
@@ -291,10 +292,13 @@ class PeakLog:
     def add(self, window: Window) -> bool:
         """Take a closed window; True if it is its month's new peak.
 
-        A window belongs to the month in which it starts.
+        A window belongs to the month in which it starts. One that was heard in part has a
+        mean that is too low; it counts only where even so it is above a peak that is known.
         """
         month = self._month(window.start)
         known = self._peaks.get(month)
+        if known is None and window.covered_s < WELL_HEARD * window.length_s:
+            return False
         if known is not None and known.mean_w >= window.mean_w:
             return False
         self._peaks[month] = window
