@@ -163,6 +163,8 @@ class SeriesSignal(DataUpdateCoordinator[SignalData]):
         self._in_a_row += 1
         wait_s = wait_after_failure_s(error, self._in_a_row, self._every_s)
         self._next_s = self.hass.loop.time() + wait_s
+        if error.retry_after_s is not None:
+            self._changed()
 
     # -- publishing ----------------------------------------------------------------------
 
