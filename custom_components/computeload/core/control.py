@@ -16,6 +16,7 @@ from typing import Final
 from .dispatch import battery_commands, pv_commands
 from .model import Command, Reason
 from .numbers import known, not_negative
+from .plan import Plan, PlanStep
 from .share import share
 from .site import (
     BatteryState,
@@ -60,8 +61,14 @@ class _Wish:
     hard_reason: Reason = Reason.CONNECTION_LIMIT
 
 
-def decide(state: SiteState, limits: Limits, memory: Memory) -> Decision:
-    """Return what every controllable asset should do now; never raises."""
+def decide(state: SiteState, limits: Limits, memory: Memory, plan: Plan | None = None) -> Decision:
+    """Return what every controllable asset should do now; never raises.
+
+    Strategies that follow a plan do so while it reaches; without one they shave peaks.
+    """
+    step = plan.step(state.now) if plan is not None and limits.strategy.follows_plan else None
+    if step is not None:
+        limits = _planned(limits, step)
     batteries = tuple(b for b in state.batteries if _controllable(b))
     if not state.grid_present:
         return _release_all(state, memory, ControlState.ISLANDED, Reason.ISLANDED)
@@ -74,8 +81,10 @@ def decide(state: SiteState, limits: Limits, memory: Memory) -> Decision:
     allowed_w = _allowed_w(state, target_w)
     import_w = _hard_import_w(grid, limits)
 
-    wish = _wish(natural_w, allowed_w, import_w, target_w, limits, already_billed=already_billed)
-    wish = _within_export(wish, natural_w, limits)
+    wish = _wish(
+        natural_w, allowed_w, import_w, target_w, limits, already_billed=already_billed, step=step
+    )
+    wish = _within_export(wish, natural_w, limits, step)
     shared_w, given_w = _shared(wish.power_w, batteries, limits, _floor(limits, hard=False))
     if wish.hard_w > max(given_w, 0.0):
         wish = replace(wish, state=ControlState.LIMITING, reason=wish.hard_reason)
@@ -214,6 +223,7 @@ def _wish(
     limits: Limits,
     *,
     already_billed: bool,
+    step: PlanStep | None,
 ) -> _Wish:
     """Return what the batteries should do together, before anyone asks whether they can."""
     hard_w = natural_w - import_w
@@ -223,9 +233,16 @@ def _wish(
         hard_reason = Reason.OPERATOR_LIMIT
     if hard_w > 0.0 and hard_w >= peak_w:
         return _Wish(hard_w, ControlState.LIMITING, hard_reason, hard_w, hard_reason)
-    if peak_w > 0.0:
+    if peak_w > 0.0 and not (step is not None and step.battery_w > peak_w):
         return _Wish(peak_w, ControlState.SHAVING, Reason.PEAK, hard_w, hard_reason)
+    if step is not None:
+        return _planned_wish(natural_w, min(allowed_w, import_w), step)
     ceiling_w = min(allowed_w, import_w, RECHARGE_CEILING * target_w)
+    return _own_wish(natural_w, ceiling_w, limits, already_billed=already_billed)
+
+
+def _own_wish(natural_w: float, ceiling_w: float, limits: Limits, *, already_billed: bool) -> _Wish:
+    """Return what to do without a plan while no limit is near: be ready for the next peak."""
     surplus_w = max(-natural_w, 0.0)
     if limits.strategy is Strategy.SELF_CONSUMPTION:
         if surplus_w > 0.0:
@@ -238,9 +255,30 @@ def _wish(
     return _Wish(0.0, ControlState.IDLE, idle)
 
 
-def _within_export(wish: _Wish, natural_w: float, limits: Limits) -> _Wish:
-    """Keep a discharge from being fed in, and charge what must not be."""
-    most_w = max(natural_w, 0.0)
+def _planned(limits: Limits, step: PlanStep) -> Limits:
+    """Return the limits as the plan has them: its target, and no feed-in where it says so."""
+    export_w = limits.export_w
+    if step.pv_limit_w is not None:
+        planned_w = max(-step.grid_w, 0.0)
+        export_w = planned_w if export_w is None else min(export_w, planned_w)
+    return replace(limits, target_w=step.target_w, export_w=export_w)
+
+
+def _planned_wish(natural_w: float, most_w: float, step: PlanStep) -> _Wish:
+    """Return the plan's power, less where the load left other room than was planned."""
+    if step.battery_w > 0.0:
+        return _Wish(step.battery_w, ControlState.DISCHARGING, Reason.PLAN)
+    room_w = max(min(most_w, step.charge_ceiling_w) - natural_w, 0.0)
+    charge_w = min(-step.battery_w, room_w)
+    if charge_w > 0.0:
+        return _Wish(-charge_w, ControlState.CHARGING, Reason.PLAN)
+    return _Wish(0.0, ControlState.IDLE, Reason.PLAN)
+
+
+def _within_export(wish: _Wish, natural_w: float, limits: Limits, step: PlanStep | None) -> _Wish:
+    """Keep a discharge from being fed in unless that is planned; charge what must not be."""
+    planned_w = max(-step.grid_w, 0.0) if step is not None else 0.0
+    most_w = max(natural_w + planned_w, 0.0)
     if limits.export_w is not None:
         must_w = natural_w + not_negative(limits.export_w, 0.0)
         if must_w < 0.0 and wish.power_w > must_w:

@@ -16,12 +16,21 @@ from .window import Window
 class Strategy(StrEnum):
     """What the controller is after, besides keeping the limits."""
 
+    AUTOMATIC = "automatic"
+    """Follow the plan: energy, peaks and wear together, whatever costs least."""
+    ARBITRAGE = "arbitrage"
+    """Follow a plan that looks at energy prices alone."""
     PEAK_SHAVING = "peak_shaving"
     """Discharge for peaks, recharge whenever there is room below the target."""
     SELF_CONSUMPTION = "self_consumption"
     """Charge from PV surplus only, discharge to buy less; peaks are shaved too."""
     OBSERVE = "observe"
     """Watch and report, command nothing."""
+
+    @property
+    def follows_plan(self) -> bool:
+        """Tell whether a plan decides, as long as there is one."""
+        return self in (Strategy.AUTOMATIC, Strategy.ARBITRAGE)
 
 
 class ControlState(StrEnum):
