@@ -1,0 +1,207 @@
+"""All that a plan needs of the past, kept up to date, and the plans made from it.
+
+The same object plans for the live site and for the backtest: closed windows in, plans out.
+It keeps the forecasts of load and PV, the book of the demand charges, and the outlook on
+each of them.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import numpy as np
+
+from .forecast import Forecaster
+from .forecast_models import pv_models
+from .outlook import PeakOutlook
+from .plan import BatterySpec, Floats, Ints, PeakCost, Plan, PlanProblem, horizon
+from .planner import Planner
+from .site import Strategy
+from .tariff import (
+    DemandBook,
+    DemandTerm,
+    Metered,
+    Tariff,
+    demand_terms,
+    export_price,
+    import_price,
+)
+
+STEP_S: Final = 900
+DAY: Final = 96
+_FINE: Final = timedelta(hours=4)
+_AHEAD: Final = timedelta(hours=44)
+_WEEK: Final = 7 * DAY
+_FLAT_SPREAD: Final = 1e-3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """What bounds the plan from outside; None: no limit."""
+
+    import_limit_w: float | None = None
+    export_limit_w: float | None = None
+    reserve_wh: float = 0.0
+    carbon_eur_per_t: float = 0.0
+
+
+class SitePlanning:
+    """Plans for one site. Not thread-safe; everything but ``plan`` is quick."""
+
+    def __init__(
+        self,
+        *,
+        tariff: Tariff,
+        battery: BatterySpec,
+        connection: Connection,
+        strategy: Strategy,
+        planner: Planner | None = None,
+    ) -> None:
+        """Start without any history."""
+        self._tariff, self._battery = tariff, battery
+        self._connection, self._strategy = connection, strategy
+        self._planner = planner or Planner()
+        self.load = Forecaster(tariff.calendar, at_least=0.0)
+        self.pv = Forecaster(tariff.calendar, pv_models, at_least=0.0)
+        self._book = DemandBook(tariff)
+        self._outlooks: dict[str, PeakOutlook] = {}
+        self._natural_w: dict[tuple[str, datetime], float] = {}
+        self._today: list[tuple[Ints, Floats]] = []
+
+    def close(self, start_s: int, load_w: Floats, pv_w: Floats, import_w: Floats) -> None:
+        """Take closed windows from ``start_s`` on: means of load, PV and grid import, W.
+
+        The load is what was consumed; import is what the grid meter counted, with the
+        battery at work. Windows must follow those taken before.
+        """
+        starts = start_s + np.arange(len(load_w), dtype=np.int64) * STEP_S
+        self.load.extend(start_s, load_w)
+        self.pv.extend(start_s, pv_w)
+        net_w = load_w - pv_w
+        for term in demand_terms(self._book, starts):
+            key = (term.name, term.resets_at)
+            highest = float((term.weights * net_w).max())
+            self._natural_w[key] = max(self._natural_w.get(key, 0.0), highest)
+        self._book.add(Metered.of(starts, np.maximum(import_w, 0.0) * (STEP_S / 3600.0)))
+        self._today.append((starts, net_w))
+        if sum(len(each) for each, _ in self._today) >= DAY:
+            self._close_day()
+
+    def _close_day(self) -> None:
+        starts = np.concatenate([each for each, _ in self._today])
+        net_w = np.concatenate([each for _, each in self._today])
+        self._today = []
+        seen: set[str] = set()
+        for term in demand_terms(self._book, starts):
+            if term.name not in seen:
+                seen.add(term.name)
+                outlook = self._outlooks.setdefault(term.name, PeakOutlook())
+                outlook.add_day(net_w * term.weights)
+        now = datetime.fromtimestamp(int(starts[-1]), UTC)
+        self._natural_w = {key: w for key, w in self._natural_w.items() if key[1] > now}
+
+    def problem(
+        self,
+        now: datetime,
+        *,
+        load_now_w: float,
+        pv_now_w: float,
+        energy_wh: float,
+        day_ahead: Floats,
+        carbon_g_per_kwh: Floats | None = None,
+    ) -> PlanProblem:
+        """Return what to plan at ``now``, the start of a window.
+
+        ``load_now_w`` and ``pv_now_w``: what the meters show; they stand for the window
+        that begins. ``day_ahead``: the market's price in each quarter from now on, known
+        or stand-in, at least as long as the horizon of 44 hours; the carbon likewise.
+        """
+        step_s = horizon(now, _FINE, _AHEAD)
+        count = int(step_s.sum()) // STEP_S
+        firsts = (np.cumsum(step_s) - step_s) // STEP_S
+        lengths = step_s // STEP_S
+
+        def by_step(quarters: Floats) -> Floats:
+            means: Floats = np.add.reduceat(quarters[:count], firsts) / lengths
+            return means
+
+        load_w = by_step(_ahead(self.load, load_now_w, count))
+        pv_w = by_step(_ahead(self.pv, pv_now_w, count))
+        quarters = int(now.timestamp()) + np.arange(count, dtype=np.int64) * STEP_S
+        buy = by_step(import_price(self._tariff, quarters, day_ahead[:count]))
+        sell = by_step(export_price(self._tariff, quarters, day_ahead[:count]))
+        if self._strategy is Strategy.PEAK_SHAVING:
+            # Later is a little cheaper, so that only peaks and PV move energy.
+            buy = np.full(len(buy), max(float(buy.mean()), _FLAT_SPREAD))
+        terms = (
+            ()
+            if self._strategy is Strategy.ARBITRAGE
+            else demand_terms(self._book, quarters[firsts])
+        )
+        peaks = tuple(self._peak_cost(term, now) for term in terms)
+        ceiling_w = self._ceiling_w(terms, now, load_now_w - pv_now_w, step_s)
+        carbon = None if carbon_g_per_kwh is None else by_step(carbon_g_per_kwh)
+        keep = self._battery.efficiency_discharge * (
+            float(np.median(buy)) - self._battery.wear_eur_per_kwh
+        )
+        return PlanProblem(
+            start=now,
+            step_s=step_s,
+            load_w=load_w,
+            pv_w=pv_w,
+            import_price=buy,
+            export_price=sell,
+            battery=self._battery,
+            energy_wh=energy_wh,
+            peaks=peaks,
+            stored_value=keep,
+            charge_ceiling_w=ceiling_w,
+            import_limit_w=self._connection.import_limit_w,
+            export_limit_w=self._connection.export_limit_w,
+            reserve_wh=self._connection.reserve_wh,
+            carbon_g_per_kwh=carbon,
+            carbon_eur_per_t=self._connection.carbon_eur_per_t,
+        )
+
+    def plan(self, problem: PlanProblem) -> Plan:
+        """Return the plan; slow enough (milliseconds) to be kept off an event loop."""
+        return self._planner.plan(problem)
+
+    def _peak_cost(self, term: DemandTerm, now: datetime) -> PeakCost:
+        days_left = (term.resets_at - now) / timedelta(days=1)
+        outlook = self._outlooks.get(term.name) or PeakOutlook()
+        levels_w, rates = outlook.cost_line(term.floor_w, term.rate_eur_per_kw, days_left)
+        return PeakCost(term.name, term.weights, levels_w, rates)
+
+    def _ceiling_w(
+        self, terms: tuple[DemandTerm, ...], now: datetime, net_now_w: float, step_s: Ints
+    ) -> Floats | None:
+        """Return the grid power that charging may not exceed, per step.
+
+        In the hours that can be foreseen that is what the period has seen, or almost surely
+        will, without any battery; later what the last week has seen.
+        """
+        if not terms:
+            return None
+        ceiling = np.full(len(step_s), np.inf)
+        later = np.cumsum(step_s) > _FINE.total_seconds() + 3600.0
+        net = self.load.past.values[-_WEEK:] - self.pv.past.values[-_WEEK:]
+        week_w = float(net.max(initial=0.0))
+        for term in terms:
+            natural = self._natural_w.get((term.name, term.resets_at), 0.0)
+            outlook = self._outlooks.get(term.name)
+            days_left = (term.resets_at - now) / timedelta(days=1)
+            if outlook is not None:
+                natural = max(natural, outlook.ceiling_w(days_left))
+            counts = term.weights > 0.0
+            natural = max(natural, float(term.weights[0]) * net_now_w, term.floor_w)
+            levels = np.where(later, max(natural, week_w), natural)
+            ceiling[counts] = np.minimum(ceiling[counts], levels[counts] / term.weights[counts])
+        return ceiling
+
+
+def _ahead(forecaster: Forecaster, now_w: float, count: int) -> Floats:
+    """Return what is now, then the forecast; without any history what is now stays."""
+    if not len(forecaster.past):
+        return np.full(count, now_w)
+    return np.append(now_w, forecaster.forecast(count - 1).mean_w)
