@@ -28,7 +28,8 @@ SITE_SELECTS: tuple[ComputeLoadSelectDescription, ...] = (
     ComputeLoadSelectDescription(
         key="strategy",
         translation_key="strategy",
-        options=[strategy.value for strategy in Strategy],
+        # Those that follow a plan come with the plan; until then they would do nothing else.
+        options=[strategy.value for strategy in Strategy if not strategy.follows_plan],
         value_fn=lambda settings: settings.strategy.value,
         set_fn=lambda settings, option: replace(settings, strategy=Strategy(option)),
     ),
