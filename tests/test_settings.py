@@ -193,7 +193,7 @@ async def test_a_lower_connection_limit_takes_the_target_down_with_it(
     assert float(state(hass, "number", "target_peak")) == 5.0
 
 
-@pytest.mark.parametrize("strategy", Strategy)
+@pytest.mark.parametrize("strategy", [s for s in Strategy if not s.follows_plan])
 async def test_a_strategy_is_in_force_at_once(
     hass: HomeAssistant, still_site: MockConfigEntry, strategy: Strategy
 ) -> None:
