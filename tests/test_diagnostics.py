@@ -1,6 +1,7 @@
 """Diagnostics and system health: enough to help, nothing that says where the site is."""
 
 import json
+from unittest.mock import patch
 
 from homeassistant.components.diagnostics import REDACTED
 from homeassistant.core import HomeAssistant
@@ -17,6 +18,7 @@ from custom_components.computeload.diagnostics import (
     async_get_device_diagnostics,
     library_versions,
 )
+from custom_components.computeload.signals.error import SignalError
 from custom_components.computeload.simulator.faults import Fault
 from custom_components.computeload.simulator.server import SimulatedSite
 
@@ -63,6 +65,28 @@ async def test_diagnostics_carry_no_address_and_no_serial_number(
     assert told["devices"]["grid"]["link"]["last_error"] == (
         f"{REDACTED} refused, serial {REDACTED}"
     )
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_diagnostics_carry_no_token_and_no_area(
+    hass: HomeAssistant, socket_enabled: None
+) -> None:
+    entry = real_entry()
+    entry.add_to_hass(hass)
+    options = {"source": "entsoe", "area": "XK-99", "token": "do-not-tell"}
+    hass.config_entries.async_update_entry(entry, options={"price": options})
+    with patch(
+        "custom_components.computeload.signals.fetch.Reader.async_read",
+        side_effect=SignalError("limited", retry_after_s=3600.0),
+    ):
+        assert await hass.config_entries.async_setup(entry.entry_id)
+        await hass.async_block_till_done()
+    told = await async_get_config_entry_diagnostics(hass, entry)
+    text = json.dumps(told, cls=JSONEncoder)
+    assert told["options"]["price"]["source"] == "entsoe"
+    assert told["signals"]["price"]["fetched"] is None
+    assert "do-not-tell" not in text
+    assert "XK-99" not in text
     await hass.config_entries.async_unload(entry.entry_id)
 
 

@@ -11,8 +11,18 @@ from homeassistant.helpers.device_registry import DeviceEntry
 
 from .coordinator import ComputeLoadConfigEntry, DeviceCoordinator
 from .core.model import Reading
+from .signals.sources import AREA, TOKEN
 
-TO_REDACT: Final = {CONF_HOST, CONF_DEVICE, "serial", "title", "unique_id", "name"}
+TO_REDACT: Final = {
+    CONF_HOST,
+    CONF_DEVICE,
+    AREA,
+    TOKEN,
+    "serial",
+    "title",
+    "unique_id",
+    "name",
+}
 LIBRARIES: Final = ("modbus-connection", "tmodbus", "pymodbus")
 
 
@@ -26,6 +36,8 @@ async def async_get_config_entry_diagnostics(
     data = {
         "versions": library_versions(),
         "site": dict(entry.data),
+        "options": {key: dict(value) for key, value in entry.options.items()},
+        "signals": runtime.signals.diagnostics(),
         "settings": asdict(controller.settings),
         "now": asdict(controller.data),
         "base_load_w": controller.base_load_w,

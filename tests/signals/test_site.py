@@ -1,7 +1,9 @@
 """The signals of a site inside Home Assistant: entities, control, issues, restarts."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+from unittest.mock import AsyncMock, Mock
 
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant, State
@@ -10,19 +12,27 @@ from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import (
     MockConfigEntry,
+    MockModule,
     async_fire_time_changed,
+    mock_integration,
+    mock_platform,
 )
 
 from custom_components.computeload.const import DOMAIN
 from custom_components.computeload.coordinator import SiteRuntime
 from custom_components.computeload.core.model import Reason
 from custom_components.computeload.core.series import Kind, Unit
+from custom_components.computeload.signals.error import SignalError
 from custom_components.computeload.signals.limit import Source
 from custom_components.computeload.signals.operator_limit import heard
 from custom_components.computeload.signals.site import series_rows, signal_store
+from custom_components.computeload.signals.solar import async_read_solar, async_solar_entries
 from custom_components.computeload.signals.usual import flat
+from custom_components.computeload.simulator.server import SimulatedSite
+from custom_components.computeload.simulator.spec import Prices
 
-from ..common import async_settle, async_wait_for, real_entry
+from ..common import STILL, async_settle, async_wait_for, real_entry, steady_lab
+from ..conftest import running
 from .payloads import HOUR, QUARTER, rows
 
 POWER = {"unit_of_measurement": "kW", "device_class": "power"}
@@ -241,6 +251,22 @@ def test_a_series_goes_to_a_chart_as_rows() -> None:
     ]
 
 
+async def test_a_simulated_site_with_prices_uses_them_from_the_start(
+    hass: HomeAssistant, socket_enabled: None
+) -> None:
+    def build(_: str = "") -> SimulatedSite:
+        shape = Prices(hours=(0.1,) * 12 + (0.3,) * 12)
+        scenario = replace(steady_lab(), prices=shape)
+        return SimulatedSite(scenario, start=scenario.default_start(), speed=STILL)
+
+    async with running(hass, build) as entry:
+        await settled(hass, entry.runtime_data)
+        shown_price = value(hass, "price")
+        assert shown_price is not None
+        assert 0.05 < float(shown_price) < 0.4
+        assert value(hass, "price_kind") == "day_ahead"
+
+
 # PV of the simulated lab
 
 
@@ -255,6 +281,49 @@ async def test_pv_without_a_forecast_has_a_stand_in_as_soon_as_the_inverter_answ
     assert today is not None
     assert left is not None
     assert float(today) >= float(left) > 0.0
+
+
+async def test_forecasts_come_from_the_integrations_that_the_energy_dashboard_asks(
+    hass: HomeAssistant,
+) -> None:
+    start = dt_util.utcnow().replace(minute=0, second=0, microsecond=0)
+    hours = {(start + n * HOUR).isoformat(): 1500.0 for n in range(48)}
+
+    async def forecast(_: HomeAssistant, entry_id: str) -> dict[str, Any] | None:
+        return {"wh_hours": hours} if entry_id == "roof" else None
+
+    mock_integration(hass, MockModule("sunny"))
+    platform = Mock(async_get_solar_forecast=forecast)
+    mock_platform(hass, "sunny.energy", platform)
+    MockConfigEntry(domain="sunny", entry_id="roof").add_to_hass(hass)
+    for name in ("sunny", "energy"):
+        hass.config.components.add(name)
+    assert [entry.entry_id for entry in await async_solar_entries(hass)] == ["roof"]
+
+    runtime = await set_up(hass, pv={"forecasts": ["roof"]})
+    signal = runtime.signals.pv
+    assert signal is not None
+    now = signal.data.now(dt_util.utcnow())
+    assert now is not None
+    assert (now.value, now.kind) == (1500.0, Kind.FORECAST)
+    today = value(hass, "pv_forecast_today")
+    assert today is not None
+    assert float(today) > 0.0
+    await unload(hass)
+
+
+@pytest.mark.parametrize(("entry_id", "key"), [("gone", "forecast_missing"), ("other", "no_data")])
+async def test_a_forecast_that_is_not_there_is_told(
+    hass: HomeAssistant, entry_id: str, key: str
+) -> None:
+    mock_integration(hass, MockModule("sunny"))
+    mock_platform(hass, "sunny.energy", Mock(async_get_solar_forecast=AsyncMock(return_value=None)))
+    MockConfigEntry(domain="sunny", entry_id="other").add_to_hass(hass)
+    for name in ("sunny", "energy"):
+        hass.config.components.add(name)
+    with pytest.raises(SignalError) as caught:
+        await async_read_solar(hass, [entry_id])
+    assert caught.value.key == key
 
 
 async def test_pv_is_not_measured_while_it_is_held_back(
