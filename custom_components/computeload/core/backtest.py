@@ -15,7 +15,7 @@ import numpy as np
 
 from .backtest_data import Measured, TestSite
 from .control import decide
-from .plan import Floats, Plan
+from .plan import Floats, Plan, PlanStep
 from .planning import Connection, SitePlanning
 from .price_outlook import known_until, with_stand_in
 from .site import BatteryState, Decision, GridState, Limits, Memory, PvState, SiteState, Strategy
@@ -25,6 +25,8 @@ _UNLIMITED_W: Final = 1e9
 _STEP_S: Final = 900.0
 _EVERY: Final = 4
 """Steps between two plans."""
+SURPRISE: Final = 0.05
+"""A load that differs from the plan by this share of the battery's power calls for a new one."""
 _HORIZON: Final = 44 * 4 + 8
 _BATTERY: Final = "battery"
 _PV: Final = "pv"
@@ -113,7 +115,18 @@ class _Run:
         return self.result
 
     def _due(self, step: int) -> bool:
-        return step % _EVERY == 0
+        """Tell whether to plan anew: each hour, and when the load is not what was planned."""
+        planned = self._planned(step)
+        if step % _EVERY == 0 or planned is None:
+            return True
+        net_w = float(self._series.load_w[step] - self._pv_w[step])
+        surprise_w = abs(net_w - planned.grid_w - planned.battery_w)
+        return surprise_w > SURPRISE * self._site.battery.discharge_w
+
+    def _planned(self, step: int) -> PlanStep | None:
+        if self._plan is None:
+            return None
+        return self._plan.step(datetime.fromtimestamp(int(self._series.starts[step]), UTC))
 
     def _renew(self, step: int) -> None:
         begun = time.perf_counter()
@@ -153,8 +166,7 @@ class _Run:
         result.pv_w[step] = pv_w
         result.grid_w[step] = float(self._series.load_w[step]) - pv_w - power_w
         result.stored_wh[step] = self._stored_wh
-        now = datetime.fromtimestamp(int(self._series.starts[step]), UTC)
-        planned = self._plan.step(now) if self._plan is not None else None
+        planned = self._planned(step)
         if planned is not None:
             result.target_w[step] = planned.target_w
         result.reasons.append(

@@ -1,13 +1,14 @@
 """What perfect foresight would have earned: the yardstick of the backtest.
 
 One linear programme over all of a series, with every load, price and PV known. It shares
-no code with the planner and is formulated otherwise: its variables are what is stored
-before and after each step, the battery's net power beneath the two lines that losses draw
-through that, the wear above that power, and the cost of the grid above the lines of the
-two prices. As every relaxation it can only be too good: with negative prices it may burn
-energy in the battery, which no battery does.
+no code with the planner and is formulated otherwise: as flows. PV goes to the load, into
+the battery, to the grid or to waste; the grid to the load or into the battery; the battery
+to the load or to the grid. Each flow has its own price, and nothing else is needed. As
+every relaxation it can only be too good: with negative prices it may burn energy in the
+battery by charging and discharging at once, which no battery does.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 type Floats = NDArray[np.float64]
 type Ints = NDArray[np.int64]
-type _Columns = list[tuple[NDArray[np.integer], Floats | float]]
+type _Columns = Sequence[tuple[NDArray[np.integer], Floats | float]]
 
 _INF: Final = highspy.kHighsInf
 _BREACH_PRICE: Final = 100.0
@@ -75,56 +76,69 @@ def perfect_foresight(series: Foresight) -> Best:
     """Return the cheapest schedule there is; raises BoundError if the solver fails."""
     n = len(series.load_kw)
     steps: Ints = np.arange(n, dtype=np.int64)
-    net = series.load_kw - series.pv_kw
-    stored = 0
-    power, wear, cost, curtailed, over, back = (n + 1 + index * n for index in range(6))
-    peak = n + 1 + 6 * n
+    pv_load, pv_store, pv_grid, pv_waste, grid_load, grid_store, store_load, store_grid = (
+        steps + index * n for index in range(8)
+    )
+    stored, over, back = (steps + index * n for index in range(8, 11))
+    peak = 11 * n
     count = peak + len(series.peaks)
-    lower, upper, prices = np.full(count, -_INF), np.full(count, _INF), np.zeros(count)
+    lower, upper, prices = np.zeros(count), np.full(count, _INF), np.zeros(count)
     rows = _Rows()
-    # What it gives is at most what leaves the store, after losses; what it takes likewise.
-    for factor in (series.efficiency_discharge, 1.0 / series.efficiency_charge):
-        slope = factor / series.step_h
-        columns: _Columns = [
-            (power + steps, 1.0),
-            (stored + steps, -slope),
-            (stored + 1 + steps, slope),
-        ]
-        rows.add(columns, -_INF, np.zeros(n))
-    rows.add([(wear + steps, 1.0), (power + steps, -1.0)], np.zeros(n), _INF)
-    for price in (series.buy, np.minimum(series.sell, series.buy)):
-        columns = [(cost + steps, 1.0), (power + steps, price), (curtailed + steps, -price)]
-        rows.add(columns, price * net, _INF)
+    rows.add([(each, 1.0) for each in (pv_load, grid_load, store_load)], *2 * (series.load_kw,))
+    split = (pv_load, pv_store, pv_grid, pv_waste)
+    rows.add([(each, 1.0) for each in split], *2 * (series.pv_kw,))
+    into = -series.efficiency_charge * series.step_h
+    out = series.step_h / series.efficiency_discharge
+    rows.add(
+        [(stored[:1], 1.0)]
+        + [
+            (each[:1], factor)
+            for each, factor in zip(
+                (pv_store, grid_store, store_load, store_grid), (into, into, out, out), strict=True
+            )
+        ],
+        *2 * (np.array([series.start_kwh]),),
+    )
+    rows.add(
+        [(stored[1:], 1.0), (stored[:-1], -1.0)]
+        + [
+            (each[1:], factor)
+            for each, factor in zip(
+                (pv_store, grid_store, store_load, store_grid), (into, into, out, out), strict=True
+            )
+        ],
+        *2 * (np.zeros(n - 1),),
+    )
+    rows.add([(pv_store, 1.0), (grid_store, 1.0)], -_INF, series.charge_kw)
+    rows.add([(store_load, 1.0), (store_grid, 1.0)], -_INF, series.discharge_kw)
+    drawn = ((grid_load, 1.0), (grid_store, 1.0), (pv_grid, -1.0), (store_grid, -1.0))
     for index, charge in enumerate(series.peaks):
         at = np.flatnonzero(charge.weights)
         weights = charge.weights[at]
-        columns = [(np.full(len(at), peak + index), 1.0), (power + at, weights)]
-        columns.append((curtailed + at, -weights))
-        rows.add(columns, weights * net[at] - charge.floor_kw, _INF)
+        columns: _Columns = [(each[at], sign * weights) for each, sign in drawn]
+        columns.append((np.full(len(at), peak + index), -1.0))
+        rows.add(columns, -_INF, charge.floor_kw)
         prices[peak + index] = charge.rate_per_kw
-    upper[over : over + 2 * n] = 0.0
-    for limit, first, sign in (
+    upper[over[0] : peak] = 0.0
+    for limit, beyond, sign in (
         (series.import_limit_kw, over, 1.0),
         (series.export_limit_kw, back, -1.0),
     ):
         if limit is not None:
-            upper[first : first + n] = _INF
-            prices[first : first + n] = _BREACH_PRICE * series.step_h
-            columns = [(power + steps, sign), (curtailed + steps, -sign), (first + steps, 1.0)]
-            rows.add(columns, sign * net - limit, _INF)
-    lower[: n + 1], upper[: n + 1] = series.least_kwh, series.most_kwh
-    lower[0] = upper[0] = series.start_kwh
-    lower[power : power + n], upper[power : power + n] = -series.charge_kw, series.discharge_kw
-    lower[wear : wear + n] = 0.0
-    lower[curtailed : curtailed + n], upper[curtailed : curtailed + n] = 0.0, series.pv_kw
-    lower[over:] = 0.0
-    prices[wear : wear + n] = series.wear_per_kwh * series.step_h
-    prices[cost : cost + n] = series.step_h
+            upper[beyond] = _INF
+            prices[beyond] = _BREACH_PRICE * series.step_h
+            rows.add([*((each, sign * s) for each, s in drawn), (beyond, -1.0)], -_INF, limit)
+    lower[stored], upper[stored] = series.least_kwh, series.most_kwh
+    buy, sell = series.buy * series.step_h, np.minimum(series.sell, series.buy) * series.step_h
+    wear = series.wear_per_kwh * series.step_h
+    prices[grid_load], prices[grid_store] = buy, buy
+    prices[pv_grid], prices[store_grid] = -sell, wear - sell
+    prices[store_load] = wear
     values = _solve(prices, lower, upper, rows)
     return Best(
-        battery_kw=values[power : power + n],
-        curtailed_kw=values[curtailed : curtailed + n],
-        stored_kwh=values[1 : n + 1],
+        battery_kw=values[store_load] + values[store_grid] - values[pv_store] - values[grid_store],
+        curtailed_kw=values[pv_waste],
+        stored_kwh=values[stored],
         cost=float(prices @ values),
     )
 

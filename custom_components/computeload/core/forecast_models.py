@@ -15,8 +15,9 @@ from .tariff import Calendar
 
 DAY: Final = 96
 WEEK: Final = 7 * DAY
-_DAY_S: Final = 86400
 _SATURDAY: Final = 5
+_SPARE: Final = DAY
+"""So many steps more are looked up in the calendar than are asked for, for the next time."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,6 +42,8 @@ class Past:
         self._values = np.zeros(DAY)
         self._slots = np.zeros(DAY, dtype=np.int64)
         self._off = np.zeros(DAY)
+        self._ahead_s = 0
+        self._ahead = Steps(np.zeros(0, dtype=np.int64), np.zeros(0))
 
     def __len__(self) -> int:
         """Return the number of steps known."""
@@ -74,7 +77,7 @@ class Past:
             self._values = np.concatenate((self._values, np.zeros_like(self._values)))
             self._slots = np.concatenate((self._slots, np.zeros_like(self._slots)))
             self._off = np.concatenate((self._off, np.zeros_like(self._off)))
-        steps = self._steps(self.end_s, len(values))
+        steps = self.future(len(values))
         new = slice(self._count, wanted)
         self._values[new], self._slots[new], self._off[new] = values, steps.slots, steps.off
         for index in (np.flatnonzero(~np.isfinite(values)) + self._count).tolist():
@@ -84,7 +87,12 @@ class Past:
 
     def future(self, count: int) -> Steps:
         """Return when the next steps will be."""
-        return self._steps(self.end_s, count)
+        first = (self.end_s - self._ahead_s) // self.step_s
+        if not 0 <= first <= len(self._ahead.slots) - count:
+            self._ahead_s, first = self.end_s, 0
+            self._ahead = self._steps(self.end_s, count + _SPARE)
+        part = slice(first, first + count)
+        return Steps(self._ahead.slots[part], self._ahead.off[part])
 
     def _steps(self, start_s: int, count: int) -> Steps:
         starts = start_s + np.arange(count, dtype=np.int64) * self.step_s
@@ -213,11 +221,11 @@ class RobustRegression:
         means = _Means(values[-WEEK - 1 :])
         at = np.array([WEEK])
         changes = [0.0]
+        steps = Steps(
+            np.append(past.steps.slots[-WEEK - 1 :], future.slots),
+            np.append(past.steps.off[-WEEK - 1 :], future.off),
+        )
         for lead, weights in zip(self.leads.tolist(), self._weights, strict=True):
-            steps = Steps(
-                np.append(past.steps.slots[-WEEK - 1 :], future.slots),
-                np.append(past.steps.off[-WEEK - 1 :], future.off),
-            )
             features = _features(values[-WEEK - 1 :], steps, at, lead, means)
             changes.append(float(features[0] @ weights))
         path: Floats = values[-1] + np.interp(reach, [0, *self.leads.tolist()], changes)

@@ -35,6 +35,8 @@ class PeakOutlook:
     """Days of one demand charge's windows, and what follows from them."""
 
     _natural_w: list[float] = field(default_factory=list)
+    _key: tuple[int, int] = (0, 0)
+    _levels_w: Floats = field(default_factory=lambda: np.zeros(0))
 
     def add_day(self, net_w: Floats) -> None:
         """Take the weighted net means (load less PV, W) of one closed day, without a battery."""
@@ -52,13 +54,21 @@ class PeakOutlook:
         if count < _LEAST_DAYS:
             start = free_w + _MARGIN_W * np.arange(len(_CHANCES) + 1, dtype=np.float64)
             return start, np.full(len(start), rate)
-        highest = _highest(self._natural_w[-_HISTORY_DAYS:], days_left)
-        levels = np.maximum.accumulate(np.concatenate(([0.0], np.quantile(highest, _CHANCES))))
+        levels = self._quantiles(days_left)
         levels = np.maximum(levels, free_w) + _MARGIN_W * np.arange(len(levels))
         middle = (_CHANCES[:-1] + _CHANCES[1:]) / 2.0
         chances = np.concatenate(([_BELOW], middle, [1.0]))
         trust = count / (count + _DOUBT * min(max(days_left, 1.0), _DOUBT_DAYS))
         return levels, rate * (1.0 - trust + trust * chances)
+
+    def _quantiles(self, days_left: float) -> Floats:
+        """Return how high the rest goes by itself, by chance; 0 below the first."""
+        key = (len(self._natural_w), int(days_left))
+        if key != self._key:
+            highest = _highest(self._natural_w[-_HISTORY_DAYS:], days_left)
+            self._levels_w = np.concatenate(([0.0], np.quantile(highest, _CHANCES)))
+            self._key = key
+        return self._levels_w
 
     def ceiling_w(self, days_left: float) -> float:
         """Return the mean that the rest of the period almost surely reaches by itself.

@@ -79,31 +79,31 @@ def check(problem: PlanProblem, plan: Plan) -> None:
     The state of charge stays within bounds and follows from the battery's power, the
     battery keeps its limits, the grid power balances.
     """
-    battery = problem.battery
-    if len(plan.steps) != len(problem.step_s):
+    battery, n = problem.battery, len(problem.step_s)
+    if len(plan.steps) != n:
         raise PlanError("the plan has another number of steps than its problem")
-    stored = min(max(problem.energy_wh, battery.least_wh), battery.most_wh)
-    for index, step in enumerate(plan.steps):
-        hours = float(problem.hours[index])
-        stored = battery.stored_after(stored, step.battery_w, hours)
-        where = f"step {index} at {step.start:%Y-%m-%d %H:%M}"
-        if not np.isfinite((step.battery_w, step.grid_w, step.soc, step.target_w)).all():
-            raise PlanError(f"{where}: a value is not finite")
-        if (
-            not -battery.charge_w - _TOLERANCE_W
-            <= step.battery_w
-            <= battery.discharge_w + _TOLERANCE_W
-        ):
-            raise PlanError(f"{where}: the battery cannot do {step.battery_w:.0f} W")
-        slack = _TOLERANCE_WH * (1.0 + index)
-        if not battery.least_wh - slack <= stored <= battery.most_wh + slack:
-            raise PlanError(f"{where}: the battery would hold {stored:.0f} Wh")
-        if abs(stored - step.soc * battery.capacity_wh) > slack:
-            raise PlanError(f"{where}: the state of charge does not follow from the power")
-        load_w = problem.load_w[index] if step.compute_cap_w is None else step.compute_cap_w
-        pv_w = problem.pv_w[index] if step.pv_limit_w is None else step.pv_limit_w
-        if abs(load_w - pv_w - step.battery_w - step.grid_w) > _TOLERANCE_W:
-            raise PlanError(f"{where}: the powers do not balance")
+    columns = [(s.battery_w, s.grid_w, s.soc, s.target_w) for s in plan.steps]
+    power, grid, soc, target = np.array(columns).T
+    load = [s.compute_cap_w for s in plan.steps]
+    pv = [s.pv_limit_w for s in plan.steps]
+    load_w = np.where([cap is None for cap in load], problem.load_w, np.array(load, np.float64))
+    pv_w = np.where([cap is None for cap in pv], problem.pv_w, np.array(pv, np.float64))
+    factors = np.where(power > 0.0, 1.0 / battery.efficiency_discharge, battery.efficiency_charge)
+    start = min(max(problem.energy_wh, battery.least_wh), battery.most_wh)
+    stored = start - np.cumsum(power * problem.hours * factors)
+    slack = _TOLERANCE_WH * (1.0 + np.arange(n))
+    over = np.maximum(power - battery.discharge_w, -battery.charge_w - power)
+    outside = np.maximum(stored - battery.most_wh, battery.least_wh - stored)
+    for wrong, what in (
+        (~np.isfinite(power + grid + soc) | np.isnan(target), "a value is not finite"),
+        (over > _TOLERANCE_W, "the battery cannot do what is planned"),
+        (outside > slack, "the battery would hold more or less than it can"),
+        (np.abs(stored - soc * battery.capacity_wh) > slack, "the energy does not follow"),
+        (np.abs(load_w - pv_w - power - grid) > _TOLERANCE_W, "the powers do not balance"),
+    ):
+        if wrong.any():
+            step = int(np.argmax(wrong))
+            raise PlanError(f"step {step} at {plan.steps[step].start:%Y-%m-%d %H:%M}: {what}")
 
 
 def _from_solution(problem: PlanProblem, solution: Solution) -> Plan:
