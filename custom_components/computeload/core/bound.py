@@ -115,9 +115,10 @@ def perfect_foresight(series: Foresight) -> Best:
     for index, charge in enumerate(series.peaks):
         at = np.flatnonzero(charge.weights)
         weights = charge.weights[at]
-        columns: _Columns = [(each[at], sign * weights) for each, sign in drawn]
-        columns.append((np.full(len(at), peak + index), -1.0))
-        rows.add(columns, -_INF, charge.floor_kw)
+        own = (np.full(len(at), peak + index), -1.0)
+        rows.add(
+            [*((each[at], sign * weights) for each, sign in drawn), own], -_INF, charge.floor_kw
+        )
         prices[peak + index] = charge.rate_per_kw
     upper[over[0] : peak] = 0.0
     for limit, beyond, sign in (
