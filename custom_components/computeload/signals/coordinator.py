@@ -112,6 +112,8 @@ class SeriesSignal(DataUpdateCoordinator[SignalData]):
         self._quote: Quote | None = None
         self._fetched: datetime | None = None
         self._told: dict[str, str] = {}
+        self._built = Series(unit)
+        self._grounds: tuple[object, ...] = ()
 
     # -- asking ------------------------------------------------------------------------
 
@@ -177,12 +179,30 @@ class SeriesSignal(DataUpdateCoordinator[SignalData]):
             self._tell(problems)
             self.async_set_updated_data(
                 SignalData(
-                    series=self.build(begin := quarter(now), begin + HORIZON),
+                    series=self._current(quarter(now)),
                     fetched=self._fetched,
                     note=self._quote.note if self._quote is not None else "",
                     problems=problems,
                 )
             )
+
+    @callback
+    def _current(self, begin: datetime) -> Series:
+        """Return the series from this quarter on; it is built anew only when it differs."""
+        grounds = (begin, *self.grounds())
+        if grounds != self._grounds:
+            self._grounds = grounds
+            self.rebuild(begin)
+        return self._built
+
+    def grounds(self) -> tuple[object, ...]:
+        """Return all that the series is built of."""
+        return (self.past,)
+
+    @callback
+    def rebuild(self, begin: datetime) -> None:
+        """Build what is published."""
+        self._built = self.build(begin, begin + HORIZON)
 
     def build(self, start: datetime, end: datetime) -> Series:
         """Return the series between two moments: what is known, then what is usual."""

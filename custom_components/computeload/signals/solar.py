@@ -57,6 +57,7 @@ class SolarSignal(SeriesSignal):
         self._hour: datetime | None = None
         self._expected_w: float | None = None
         self._heard: list[float] = []
+        self._today = Series(Unit.POWER)
 
     # -- measuring -----------------------------------------------------------------------
 
@@ -89,6 +90,19 @@ class SolarSignal(SeriesSignal):
     # -- forecasting -----------------------------------------------------------------------
 
     @override
+    def grounds(self) -> tuple[object, ...]:
+        """Return all that the series is built of; the correction changes with what is measured."""
+        return (self.past, self.measured, self._rated_w())
+
+    @override
+    @callback
+    def rebuild(self, begin: datetime) -> None:
+        """Build what is published, and the whole of today."""
+        super().rebuild(begin)
+        start = local_midnight(begin, self.zone)
+        self._today = self.build(start, local_midnight(begin, self.zone, 1))
+
+    @override
     def build(self, start: datetime, end: datetime) -> Series:
         """Return what was measured, the corrected forecast, and stand-ins around them."""
         known = self.measured.between(start, end).over(
@@ -115,17 +129,15 @@ class SolarSignal(SeriesSignal):
 
     def today_wh(self) -> float | None:
         """Return what the whole local day gives: measured so far, forecast from here, Wh."""
-        start = local_midnight(self.clock.now(), self.zone)
-        return self._sum_wh(start)
+        return self._sum_wh(self._today.start)
 
     def remaining_wh(self) -> float | None:
         """Return what the rest of the local day gives, Wh."""
         return self._sum_wh(self.clock.now())
 
-    def _sum_wh(self, start: datetime) -> float | None:
-        end = local_midnight(self.clock.now(), self.zone, 1)
-        series = self.build(start.astimezone(UTC), end)
-        return series.integral(start, end) if series else None
+    def _sum_wh(self, start: datetime | None) -> float | None:
+        end = self._today.end
+        return None if start is None or end is None else self._today.integral(start, end)
 
     # -- storage -----------------------------------------------------------------------------
 
