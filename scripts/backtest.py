@@ -39,7 +39,7 @@ def write_schedule(file: Path, series: Measured, schedule: Schedule) -> None:
         times = np.datetime_as_string(series.starts.astype("datetime64[s]"), unit="m")
         for step, at in enumerate(times):
             values = (
-                f"{column[step]:.3f}" if np.isfinite(column[step]) else "" for column in columns
+                f"{column[step]:.6f}" if np.isfinite(column[step]) else "" for column in columns
             )
             writer.writerow((f"{at}Z", *values, schedule.reasons[step]))
 

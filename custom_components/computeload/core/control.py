@@ -78,7 +78,8 @@ def decide(state: SiteState, limits: Limits, memory: Memory, plan: Plan | None =
 
     natural_w = _natural_w(grid.power_w, batteries, memory)
     target_w, already_billed = _target_w(state, limits)
-    allowed_w = _allowed_w(state, target_w)
+    # A plan's target is where a peak begins to cost, not a cliff to keep away from.
+    allowed_w = _allowed_w(state, target_w * (1.0 - (TARGET_MARGIN if step is None else 0.0)))
     import_w = _hard_import_w(grid, limits)
 
     wish = _wish(
@@ -181,12 +182,11 @@ def _target_w(state: SiteState, limits: Limits) -> tuple[float, bool]:
     return target_w, False
 
 
-def _allowed_w(state: SiteState, target_w: float) -> float:
+def _allowed_w(state: SiteState, aim_w: float) -> float:
     """Return the mean import that the rest of the running window may have.
 
-    Time of the window in which the meter was not heard counts as drawn at the target.
+    Time of the window in which the meter was not heard counts as drawn at the aim.
     """
-    aim_w = target_w * (1.0 - TARGET_MARGIN)
     window = state.window
     if window is None:
         return aim_w

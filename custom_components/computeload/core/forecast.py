@@ -23,6 +23,9 @@ DAY: Final = 96
 LEADS: Final[Ints] = np.array([1, 2, 4, 8, 16, 32, 48, 72, 96, 144, 192], dtype=np.int64)
 """Leads, in steps, at which errors are kept; between them is interpolated."""
 QUANTILES: Final[Floats] = np.array([0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95])
+_APART: Final = 4
+"""Steps between two forecasts that are remembered. More are made when a load surprises:
+errors of those would say what jumps are like, not what the load is like."""
 _SHARPNESS: Final = 16.0
 """A model half as wrong as another weighs 2 to this power more."""
 _MEMORY_DAYS: Final = 28
@@ -116,7 +119,7 @@ class Forecaster:
         weights = np.array([np.interp(leads, LEADS, row) for row in self._weights])
         mean = (weights * paths).sum(axis=0)
         issued = len(self.past) - 1
-        if not self._archive.issued or self._archive.issued[-1] != issued:
+        if not self._archive.issued or issued - self._archive.issued[-1] >= _APART:
             self._archive.issued.append(issued)
             self._archive.models.append(paths[:, LEADS - 1])
             self._archive.combined.append(mean[LEADS - 1])

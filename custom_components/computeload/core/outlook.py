@@ -16,7 +16,7 @@ import numpy as np
 from .plan import Floats
 
 _CHANCES: Final[Floats] = np.array([0.1, 0.3, 0.5, 0.7, 0.9])
-_BELOW: Final = 0.1
+_BELOW: Final = 0.02
 """The chance left for a peak below all that the past shows."""
 _HISTORY_DAYS: Final = 90
 _LEAST_DAYS: Final = 3
