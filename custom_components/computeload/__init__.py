@@ -18,6 +18,7 @@ from homeassistant.helpers.typing import ConfigType
 from .const import (
     CONF_CHANNELS,
     CONF_LINK,
+    CONF_MORE_UNIT_IDS,
     CONF_POLL_S,
     CONF_PROFILE,
     CONF_ROLE,
@@ -141,14 +142,22 @@ def _add_device(
             data[CONF_PROFILE],
         )
         return
+    ids = {"": data[CONF_UNIT_ID], **data.get(CONF_MORE_UNIT_IDS, {})}
     try:
-        unit = async_open_unit(hass, entry, data[CONF_LINK], data[CONF_UNIT_ID], runtime.simulator)
+        units = {
+            name: async_open_unit(hass, entry, data[CONF_LINK], unit_id, runtime.simulator)
+            for name, unit_id in ids.items()
+        }
     except DeviceError as err:
         LOGGER.error("%s: %s", subentry.title, err)
         return
     names = data.get(CONF_CHANNELS)
     device = open_device(
-        profile, unit, runtime.clock, channels=len(names) if names is not None else None
+        profile,
+        units.pop(""),
+        runtime.clock,
+        more_units=units,
+        channels=len(names) if names is not None else None,
     )
     entry.async_on_unload(device.close)
     runtime.devices[subentry_id] = DeviceCoordinator(

@@ -1,6 +1,6 @@
 """The forms of the flows: fields and selectors, without any steps."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from homeassistant.const import CONF_DEVICE, CONF_HOST, CONF_PORT
@@ -68,6 +68,20 @@ NETWORK_SCHEMA: Final = vol.Schema(
         vol.Required(CONF_UNIT_ID): whole_number(0, LARGEST_UNIT_ID),
     }
 )
+MORE_UNITS: Final = "unit_id_"
+"""What the fields for further unit ids begin with; the name that the profile uses follows."""
+
+
+def unit_id_fields(names: Iterable[str]) -> dict[vol.Marker, Any]:
+    """Return fields for the further unit ids of a device, by their names in its profile."""
+    return {vol.Required(MORE_UNITS + each): whole_number(0, LARGEST_UNIT_ID) for each in names}
+
+
+def more_unit_ids(answers: Mapping[str, Any]) -> dict[str, int]:
+    """Return what was answered to these fields, by name."""
+    return {k.removeprefix(MORE_UNITS): v for k, v in answers.items() if k.startswith(MORE_UNITS)}
+
+
 SERIAL_SCHEMA: Final = vol.Schema(
     {
         vol.Required(CONF_DEVICE): SerialPortSelector(),

@@ -5,7 +5,7 @@ the user to confirm. Nothing is stored that has not answered.
 """
 
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import AsyncExitStack, closing
 from typing import Any, Final
 
 from homeassistant.config_entries import (
@@ -27,6 +27,7 @@ from .const import (
     CONF_CHARGE_LIMIT_KW,
     CONF_DISCHARGE_LIMIT_KW,
     CONF_LINK,
+    CONF_MORE_UNIT_IDS,
     CONF_POLL_S,
     CONF_PROFILE,
     CONF_ROLE,
@@ -48,12 +49,15 @@ from .forms import (
     CONF_BAUDRATE,
     CONF_PARITY,
     CONF_STOPBITS,
+    MORE_UNITS,
     NETWORK_SCHEMA,
     PARITIES,
     SERIAL_SCHEMA,
     choice,
     figure,
+    more_unit_ids,
     profile_choice,
+    unit_id_fields,
 )
 from .link import async_temporary_unit, link_title
 from .live_values import async_describe
@@ -200,8 +204,13 @@ class AssetSubentryFlow(ConfigSubentryFlow):
         errors: dict[str, str] = {}
         placeholders: dict[str, str] = {}
         if user_input is not None:
-            link = {CONF_TYPE: link_type, **user_input}
+            more = more_unit_ids(user_input)
+            link = {k: v for k, v in user_input.items() if not k.startswith(MORE_UNITS)}
+            link[CONF_TYPE] = link_type
             self._data[CONF_UNIT_ID] = link.pop(CONF_UNIT_ID)
+            self._data.pop(CONF_MORE_UNIT_IDS, None)
+            if more:
+                self._data[CONF_MORE_UNIT_IDS] = more
             if CONF_HOST in link:
                 # One connection is shared per host and port, so the spelling matters.
                 link[CONF_HOST] = link[CONF_HOST].strip().lower()
@@ -212,6 +221,7 @@ class AssetSubentryFlow(ConfigSubentryFlow):
             if not errors:
                 return self._abort_if_unfit() or await self.async_step_confirm()
         schema = SERIAL_SCHEMA if link_type == LINK_SERIAL else NETWORK_SCHEMA
+        schema = schema.extend(unit_id_fields(self._profile.link.more_unit_ids))
         return self.async_show_form(
             step_id=link_type,
             data_schema=self.add_suggested_values_to_schema(
@@ -234,6 +244,8 @@ class AssetSubentryFlow(ConfigSubentryFlow):
         stored = self._data.get(CONF_LINK, {})
         if stored.get(CONF_TYPE) == link_type:
             suggested |= stored
+        for name, unit_id in factory.more_unit_ids.items():
+            suggested[MORE_UNITS + name] = self._data.get(CONF_MORE_UNIT_IDS, {}).get(name, unit_id)
         words = {letter: word for word, letter in PARITIES.items()}
         return suggested | {
             CONF_PARITY: words[suggested[CONF_PARITY]],
@@ -244,12 +256,24 @@ class AssetSubentryFlow(ConfigSubentryFlow):
         """Read the device once; return what went wrong, and the details to say it with."""
         link, unit_id = self._reachable_link()
         try:
-            async with async_temporary_unit(self.hass, link, unit_id) as unit:
+            async with AsyncExitStack() as stack:
+                ids = {"": unit_id, **self._data.get(CONF_MORE_UNIT_IDS, {})}
+                units = {
+                    name: await stack.enter_async_context(
+                        async_temporary_unit(self.hass, link, each)
+                    )
+                    for name, each in ids.items()
+                }
                 device = open_device(
-                    self._profile, unit, SystemClock(), request_timeout_s=PROBE_TIMEOUT_S
+                    self._profile,
+                    units.pop(""),
+                    SystemClock(),
+                    more_units=units,
+                    request_timeout_s=PROBE_TIMEOUT_S,
                 )
                 with closing(device):
                     self._identity = await device.identify()
+                    await device.find_units()
                     self._reading = await device.read(Scope.FULL)
         except DeviceError as err:
             known = {"address": link_title(link), "unit_id": str(unit_id)}
@@ -393,7 +417,7 @@ class AssetSubentryFlow(ConfigSubentryFlow):
     def _finish(self, answers: Mapping[str, Any]) -> SubentryFlowResult:
         """Store the device."""
         title = answers[CONF_NAME].strip()
-        steps = (CONF_PROFILE, CONF_ROLE, CONF_LINK, CONF_UNIT_ID)
+        steps = (CONF_PROFILE, CONF_ROLE, CONF_LINK, CONF_UNIT_ID, CONF_MORE_UNIT_IDS)
         data = {key: self._data[key] for key in steps if key in self._data}
         data |= {key: value for key, value in answers.items() if key != CONF_NAME}
         if self._own is None:

@@ -280,7 +280,7 @@ async def served_table(
     ids |= {write[0] for order in table.orders for write in order.writes}
     units = {unit_id: FactDevice(table, unit_id, log) for unit_id in sorted(ids)}
     async with AsyncExitStack() as stack:
-        port = await stack.enter_async_context(_listening(units))
+        port = await stack.enter_async_context(listening(units))
         client = PymodbusConnection if pymodbus else TmodbusConnection
         connection = client(ModbusTcpParams(host="127.0.0.1", port=port))
         stack.push_async_callback(connection.close)
@@ -304,7 +304,7 @@ async def served_table(
 
 
 @asynccontextmanager
-async def _listening(units: Mapping[int, FactDevice]) -> AsyncIterator[int]:
+async def listening(units: Mapping[int, FactDevice]) -> AsyncIterator[int]:
     """Listen on a free port of the loopback, for several unit ids; yields the port."""
     everything = SimData(0, count=65536, values=0, datatype=DataType.REGISTERS)
     simulated = [

@@ -1,5 +1,6 @@
 """What a poll makes of registers: values in our units and signs, in few requests."""
 
+from contextlib import nullcontext
 import math
 
 from hypothesis import given, strategies as st
@@ -413,6 +414,34 @@ async def test_a_battery_whose_second_unit_id_is_not_known_is_only_read() -> Non
         await battery.release()
         battery.close()
     assert device.writes == []
+
+
+async def test_a_mistyped_second_unit_id_is_noticed_when_the_device_is_added() -> None:
+    system, inverters = FakeDevice(), FakeDevice()
+    system.set(800, [0x3031] * 50)
+    system.set(2902, [2])
+    inverters.set(37, [0] * 5)
+    async with (
+        served(system, unit_id=100) as port,
+        served(inverters, unit_id=227) as other_port,
+        connected(port, unit_id=100) as unit,
+        connected(other_port, unit_id=227) as right,
+        connected(other_port, unit_id=246) as wrong,
+    ):
+        for other in (right, wrong):
+            battery = open_device(
+                shipped("victron_gx_ess"),
+                unit,
+                HandClock(),
+                more_units={"vebus": other},
+                request_timeout_s=0.5,
+            )
+            await battery.identify()
+            with (
+                nullcontext() if other is right else pytest.raises(WrongDeviceError, match="vebus")
+            ):
+                await battery.find_units()
+            battery.close()
 
 
 async def test_a_link_that_comes_back_is_used_again() -> None:

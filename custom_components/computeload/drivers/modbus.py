@@ -1,6 +1,6 @@
 """A Modbus device as its profile describes it."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, cast
 
@@ -150,6 +150,38 @@ class ModbusDevice:
         if self._map:
             options["sunspec_models"] = ", ".join(str(number) for number in self._map.models)
         return Identity(**told, options=options)
+
+    async def find_units(self) -> None:
+        """Check that something answers at each of the further unit ids.
+
+        Readings do without one that is silent, so a mistyped one would never be noticed.
+        Raises WrongDeviceError.
+        """
+        for name in self._units.keys() - {""}:
+            place = next(place for place in self._places() if place.unit == name)
+            request = Layout(
+                self._name,
+                self._units,
+                {name: place},
+                link=self.profile.link,
+                ranges=self._ranges(),
+                essential=frozenset(),
+            )
+            try:
+                there = bool(await request.read(self._clock.monotonic_s()))
+            except RefusedError as error:
+                there = error.placeholders["code"] in _ABSENT  # it is there, and says no
+            if not there:
+                raise self._wrong(f"an answer from the unit id of '{name}'", "none")
+
+    def _places(self) -> Iterator[Register]:
+        """Yield all registers with an address of their own that are read or written."""
+        control = self.profile.control
+        steps = (*control.enable, *control.setpoint) if control else ()
+        parts = [part for step in steps if isinstance(step, Write) for part in step.parts]
+        for source in (*self.profile.fields, *parts):
+            if isinstance(source.location, Register):
+                yield source.location
 
     async def _name_plate(self) -> Mapping[str, Value]:
         """Read who the device says it is: nothing, where it refuses and nothing is expected."""
