@@ -26,11 +26,16 @@ CONF_SCENARIO: Final = "scenario"
 CONF_SPEED: Final = "speed"
 CONF_TARGET_PEAK_KW: Final = "target_peak_kw"
 
-# Signals (config entry options)
+# Signals, tariff and planning (config entry options)
 CONF_PRICE: Final = "price"
 CONF_CARBON: Final = "carbon"
 CONF_PV: Final = "pv"
 CONF_OPERATOR: Final = "operator"
+CONF_TARIFF: Final = "tariff"
+CONF_PLANNING: Final = "planning"
+CONF_WEAR: Final = "wear"
+CONF_EFFICIENCY: Final = "efficiency"
+CONF_CARBON_PRICE: Final = "carbon_price"
 
 # Asset (config subentry data)
 CONF_ACCEPT_STUCK: Final = "accept_stuck_command"

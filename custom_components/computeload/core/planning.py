@@ -18,10 +18,12 @@ from .plan import BatterySpec, Floats, Ints, PeakCost, Plan, PlanProblem, horizo
 from .planner import Planner
 from .site import Strategy
 from .tariff import (
+    ChargeState,
     DemandBook,
     DemandTerm,
     Metered,
     Tariff,
+    charge_states,
     demand_terms,
     export_price,
     import_price,
@@ -46,7 +48,10 @@ class Connection:
 
 
 class SitePlanning:
-    """Plans for one site. Not thread-safe; everything but ``plan`` is quick."""
+    """Plans for one site. Not thread-safe; everything but ``plan`` is quick.
+
+    ``battery``, ``connection`` and ``strategy`` may be changed between two plans.
+    """
 
     def __init__(
         self,
@@ -58,8 +63,8 @@ class SitePlanning:
         planner: Planner | None = None,
     ) -> None:
         """Start without any history."""
-        self._tariff, self._battery = tariff, battery
-        self._connection, self._strategy = connection, strategy
+        self._tariff = tariff
+        self.battery, self.connection, self.strategy = battery, connection, strategy
         self._planner = planner or Planner()
         self.load = Forecaster(tariff.calendar, at_least=0.0)
         self.pv = Forecaster(tariff.calendar, pv_models, at_least=0.0)
@@ -72,12 +77,14 @@ class SitePlanning:
         """Take closed windows from ``start_s`` on: means of load, PV and grid import, W.
 
         The load is what was consumed; import is what the grid meter counted, with the
-        battery at work. Windows must follow those taken before.
+        battery at work. Where they are not finite nothing is known: load and PV are then
+        taken from the day before, and nothing is billed. Windows must follow those taken
+        before; gaps between them count as not known.
         """
         starts = start_s + np.arange(len(load_w), dtype=np.int64) * STEP_S
         self.load.extend(start_s, load_w)
         self.pv.extend(start_s, pv_w)
-        net_w = load_w - pv_w
+        net_w = self.load.past.values[-len(starts) :] - self.pv.past.values[-len(starts) :]
         for term in demand_terms(self._book, starts):
             key = (term.name, term.resets_at)
             highest = float((term.weights * net_w).max())
@@ -86,6 +93,20 @@ class SitePlanning:
         self._today.append((starts, net_w))
         if sum(len(each) for each, _ in self._today) >= DAY:
             self._close_day()
+
+    def charges(self, at: datetime) -> tuple[ChargeState, ...]:
+        """Return where each demand charge stands in the window that ``at`` is in."""
+        return charge_states(self._book, at)
+
+    def billed_w(self, at: datetime) -> float | None:
+        """Return what the first charge for measured power would bill now; None without one."""
+        for book in self._book.charges:
+            if not book.charge.is_contract_only:
+                moment = np.array([int(at.timestamp())], dtype=np.int64)
+                period = int(book.period_of(self._tariff.calendar.local(moment))[0])
+                slots = range(len(book.charge.slots))
+                return 1000.0 * max(book.combined(period, slot) for slot in slots)
+        return None
 
     def _close_day(self) -> None:
         starts = np.concatenate([each for each, _ in self._today])
@@ -109,12 +130,14 @@ class SitePlanning:
         energy_wh: float,
         day_ahead: Floats,
         carbon_g_per_kwh: Floats | None = None,
+        pv_ahead_w: Floats | None = None,
     ) -> PlanProblem:
         """Return what to plan at ``now``, the start of a window.
 
         ``load_now_w`` and ``pv_now_w``: what the meters show; they stand for the window
         that begins. ``day_ahead``: the market's price in each quarter from now on, known
-        or stand-in, at least as long as the horizon of 44 hours; the carbon likewise.
+        or stand-in, at least as long as the horizon of 44 hours; the carbon likewise, and
+        ``pv_ahead_w``, somebody's forecast of PV that stands in place of our own.
         """
         step_s = horizon(now, _FINE, _AHEAD)
         count = int(step_s.sum()) // STEP_S
@@ -126,23 +149,24 @@ class SitePlanning:
             return means
 
         load_w = by_step(_ahead(self.load, load_now_w, count))
-        pv_w = by_step(_ahead(self.pv, pv_now_w, count))
+        pv_ahead_w = _ahead(self.pv, pv_now_w, count) if pv_ahead_w is None else pv_ahead_w
+        pv_w = by_step(pv_ahead_w)
         quarters = int(now.timestamp()) + np.arange(count, dtype=np.int64) * STEP_S
         buy = by_step(import_price(self._tariff, quarters, day_ahead[:count]))
         sell = by_step(export_price(self._tariff, quarters, day_ahead[:count]))
-        if self._strategy is Strategy.PEAK_SHAVING:
+        if self.strategy is Strategy.PEAK_SHAVING:
             # Later is a little cheaper, so that only peaks and PV move energy.
             buy = np.full(len(buy), max(float(buy.mean()), _FLAT_SPREAD))
         terms = (
             ()
-            if self._strategy is Strategy.ARBITRAGE
+            if self.strategy is Strategy.ARBITRAGE
             else demand_terms(self._book, quarters[firsts])
         )
         peaks = tuple(self._peak_cost(term, now) for term in terms)
         ceiling_w = self._ceiling_w(terms, now, load_now_w - pv_now_w, step_s)
         carbon = None if carbon_g_per_kwh is None else by_step(carbon_g_per_kwh)
-        keep = self._battery.efficiency_discharge * (
-            float(np.median(buy)) - self._battery.wear_eur_per_kwh
+        keep = self.battery.efficiency_discharge * (
+            float(np.median(buy)) - self.battery.wear_eur_per_kwh
         )
         return PlanProblem(
             start=now,
@@ -151,16 +175,16 @@ class SitePlanning:
             pv_w=pv_w,
             import_price=buy,
             export_price=sell,
-            battery=self._battery,
+            battery=self.battery,
             energy_wh=energy_wh,
             peaks=peaks,
             stored_value=keep,
             charge_ceiling_w=ceiling_w,
-            import_limit_w=self._connection.import_limit_w,
-            export_limit_w=self._connection.export_limit_w,
-            reserve_wh=self._connection.reserve_wh,
+            import_limit_w=self.connection.import_limit_w,
+            export_limit_w=self.connection.export_limit_w,
+            reserve_wh=self.connection.reserve_wh,
             carbon_g_per_kwh=carbon,
-            carbon_eur_per_t=self._connection.carbon_eur_per_t,
+            carbon_eur_per_t=self.connection.carbon_eur_per_t,
         )
 
     def plan(self, problem: PlanProblem) -> Plan:

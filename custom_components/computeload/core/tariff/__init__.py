@@ -10,6 +10,7 @@ for the shipped presets, which are files. The documents are described in
 from .bill import Bill, BillItem, ItemKind, bill
 from .book import DemandBook, PeriodCost
 from .calendar import Calendar, HolidayRule, TimeClass
+from .choice import choose_tariff
 from .document import TariffError
 from .holidays import COUNTRIES, national_holidays
 from .metered import Metered
@@ -37,6 +38,7 @@ __all__ = [
     "already_paid_w",
     "bill",
     "charge_states",
+    "choose_tariff",
     "demand_terms",
     "export_price",
     "import_price",
