@@ -16,13 +16,13 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.computeload import async_get_library
+from custom_components.computeload.asset_flow.modbus import STEPS
 from custom_components.computeload.const import DOMAIN
 from custom_components.computeload.core.model import AssetKind
 from custom_components.computeload.drivers.profile import Library
 from custom_components.computeload.link import async_temporary_unit
 from custom_components.computeload.simulator.faults import Fault
 from custom_components.computeload.simulator.server import SimulatedSite
-from custom_components.computeload.subentry_flow import STEPS
 
 from .common import add_asset, async_set_up, real_entry
 from .test_config_flow import suggested, told
@@ -33,8 +33,8 @@ DEVICES = {
     AssetKind.PV: "roof",
     AssetKind.LOAD: "branches",
 }
-PROBE = "custom_components.computeload.subentry_flow.PROBE_TIMEOUT_S"
-UNIT = "custom_components.computeload.subentry_flow.async_temporary_unit"
+PROBE = "custom_components.computeload.opening.PROBE_TIMEOUT_S"
+UNIT = "custom_components.computeload.opening.async_temporary_unit"
 
 
 @pytest.fixture(name="site")
@@ -58,7 +58,7 @@ def closed_port() -> int:
 async def begin(
     hass: HomeAssistant, site: MockConfigEntry, kind: AssetKind
 ) -> FlowResult[Any, Any]:
-    """Start adding a device."""
+    """Start adding a device on Modbus."""
     return await hass.config_entries.subentries.async_init(
         (site.entry_id, kind.value), context={"source": SOURCE_USER}
     )
@@ -432,7 +432,7 @@ async def change(
     """Start changing the only device, and answer the first step."""
     (subentry,) = site.subentries.values()
     result = await site.start_subentry_reconfigure_flow(hass, subentry.subentry_id)
-    assert result["step_id"] == "reconfigure"
+    assert result["step_id"] == "modbus"
     assert suggested(result) == answers
     return await answer(hass, result, answers)
 

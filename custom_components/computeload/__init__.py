@@ -5,9 +5,7 @@ no Home Assistant, and the modules beside this one are the thin layer that joins
 Home Assistant. Data flows one way: readings in, decision, commands out, then publishing.
 """
 
-from datetime import UTC, datetime
 from pathlib import Path
-import time
 
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import ConfigEntryError, ConfigEntryNotReady
@@ -15,15 +13,10 @@ from homeassistant.helpers import config_validation as cv, device_registry as dr
 from homeassistant.helpers.storage import Store
 from homeassistant.helpers.typing import ConfigType
 
-from .actions import async_setup_actions
+from .clock import SystemClock
 from .const import (
-    CONF_CHANNELS,
-    CONF_LINK,
-    CONF_MORE_UNIT_IDS,
     CONF_POLL_S,
-    CONF_PROFILE,
     CONF_ROLE,
-    CONF_UNIT_ID,
     DOMAIN,
     LOGGER,
     PLATFORMS,
@@ -35,10 +28,9 @@ from .core.model import AssetKind
 from .core.watch import PLAUSIBLE_CONNECTIONS
 from .dashboard import async_setup_frontend
 from .drivers.base import DeviceError
-from .drivers.modbus import open_device
 from .drivers.profile import Library, load_library
 from .ledger_store import LedgerStore, observing
-from .link import async_open_unit
+from .opening import async_open_device
 from .signals.site import SiteSignals, signal_store
 from .simulation import async_start_simulator
 from .simulator.sections import ScenarioError
@@ -47,21 +39,8 @@ CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 PROFILES = Path(__file__).parent / "drivers" / "profiles"
 
 
-class SystemClock:
-    """The time of this machine."""
-
-    def now(self) -> datetime:
-        """Return the wall clock, UTC-aware."""
-        return datetime.now(UTC)
-
-    def monotonic_s(self) -> float:
-        """Return seconds on the clock that never steps."""
-        return time.monotonic()
-
-
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:  # noqa: ARG001 - HA's signature
     """Set up what all sites share."""
-    async_setup_actions(hass)
     await async_setup_frontend(hass)
     return True
 
@@ -135,41 +114,18 @@ def _add_device(
 ) -> None:
     """Add one asset. One that cannot be opened is left out, and the site goes on without it."""
     subentry = entry.subentries[subentry_id]
-    data = subentry.data
-    profile = runtime.library.profiles.get(data[CONF_PROFILE])
-    if profile is None:
-        LOGGER.error(
-            "%s: the device profile %s is not there any more; reconfigure this device",
-            subentry.title,
-            data[CONF_PROFILE],
-        )
-        return
-    ids = {"": data[CONF_UNIT_ID], **data.get(CONF_MORE_UNIT_IDS, {})}
     try:
-        units = {
-            name: async_open_unit(hass, entry, data[CONF_LINK], unit_id, runtime.simulator)
-            for name, unit_id in ids.items()
-        }
+        device = async_open_device(hass, entry, runtime, subentry)
     except DeviceError as err:
         LOGGER.error("%s: %s", subentry.title, err)
         return
-    names = data.get(CONF_CHANNELS)
-    device = open_device(
-        profile,
-        units.pop(""),
-        runtime.clock,
-        more_units=units,
-        channels=len(names) if names is not None else None,
-    )
-    entry.async_on_unload(device.close)
     runtime.devices[subentry_id] = DeviceCoordinator(
         hass,
         entry,
         subentry,
         device=device,
-        profile=profile,
         clock=runtime.clock,
-        poll_s=data[CONF_POLL_S],
+        poll_s=subentry.data[CONF_POLL_S],
     )
 
 

@@ -89,7 +89,7 @@ async def async_setup_entry(
             (
                 AssetBinarySensor(device, each)
                 for each in ASSET_BINARY_SENSORS
-                if each.quantity in device.profile.quantities
+                if each.quantity in device.datasheet.quantities
             ),
             config_subentry_id=subentry_id,
         )

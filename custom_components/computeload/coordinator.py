@@ -18,7 +18,7 @@ from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, Upda
 from .const import CONF_ACCEPT_STUCK, CONF_CHANNELS, DOMAIN, LOGGER, PUBLISH_S
 from .core.model import AssetKind, Clock, Identity, Reading
 from .drivers.base import Device, DeviceError, Scope
-from .drivers.profile import Library, Profile
+from .drivers.profile import Library
 from .trouble import Trouble
 
 if TYPE_CHECKING:
@@ -84,7 +84,6 @@ class DeviceCoordinator(DataUpdateCoordinator[Reading]):
         subentry: ConfigSubentry,
         *,
         device: Device,
-        profile: Profile,
         clock: Clock,
         poll_s: float,
     ) -> None:
@@ -100,16 +99,13 @@ class DeviceCoordinator(DataUpdateCoordinator[Reading]):
         )
         self.subentry = subentry
         self.device = device
-        self.profile = profile
+        self.datasheet = device.datasheet
         self.clock = clock
         self.poll_s = poll_s
         self.identity: Identity | None = None
         self.link = LinkQuality()
         self.latest: Reading | None = None
         """The newest reading, published or not."""
-        self._fast = frozenset(
-            each.key for each in (*profile.fields, *profile.computed) if each.fast
-        )
         self._trouble = Trouble(self.name)
         self._listeners_for_samples: list[SampleListener] = []
         self._published_s = float("-inf")
@@ -132,7 +128,7 @@ class DeviceCoordinator(DataUpdateCoordinator[Reading]):
     def channel_names(self) -> tuple[str, ...]:
         """Return what the user calls the branches of a multi-channel device, in its order."""
         names = self.subentry.data.get(CONF_CHANNELS)
-        return tuple(names or (f"#{n + 1}" for n in range(self.profile.channel_count)))
+        return tuple(names or (f"#{n + 1}" for n in range(self.datasheet.channel_count)))
 
     @property
     def asset_id(self) -> str:
@@ -174,7 +170,7 @@ class DeviceCoordinator(DataUpdateCoordinator[Reading]):
         self.link.success(self.hass.loop.time() - started_s)
         if scope is Scope.FAST and self.latest is not None:
             # The rest stays what it was; what was asked for and not given is not known.
-            rest = {k: v for k, v in self.latest.values.items() if k not in self._fast}
+            rest = {k: v for k, v in self.latest.values.items() if k not in self.datasheet.fast}
             reading = Reading(
                 at=reading.at,
                 monotonic_s=reading.monotonic_s,

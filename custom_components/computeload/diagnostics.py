@@ -84,7 +84,7 @@ def _device(device: DeviceCoordinator) -> dict[str, Any]:
     link = device.link
     return {
         "kind": device.kind.value,
-        "profile": device.profile.id,
+        "profile": device.datasheet.id,
         "data": dict(device.subentry.data),
         "identity": asdict(device.identity) if device.identity else None,
         "contract": asdict(device.device.contract) if device.device.contract else None,

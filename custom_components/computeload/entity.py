@@ -155,9 +155,9 @@ class PacedSensor(SensorEntity):
 def device_info(device: DeviceCoordinator) -> DeviceInfo:
     """Return what the device registry keeps of an asset.
 
-    Before the device has answered for the first time its profile stands in for it.
+    Before the device has answered for the first time its datasheet stands in for it.
     """
-    profile, identity = device.profile, device.identity
+    datasheet, identity = device.datasheet, device.identity
     entry_id = device.config_entry.entry_id
     site = dr.async_get(device.hass).async_get_or_create(
         config_entry_id=entry_id, identifiers={(DOMAIN, entry_id)}
@@ -165,8 +165,8 @@ def device_info(device: DeviceCoordinator) -> DeviceInfo:
     return DeviceInfo(
         identifiers={(DOMAIN, device.asset_id)},
         name=device.subentry.title,
-        manufacturer=(identity and identity.manufacturer) or profile.manufacturer,
-        model=(identity and identity.model) or profile.title,
+        manufacturer=(identity and identity.manufacturer) or datasheet.manufacturer,
+        model=(identity and identity.model) or datasheet.title,
         serial_number=identity.serial if identity else None,
         sw_version=identity.firmware if identity else None,
         via_device_id=site.id,

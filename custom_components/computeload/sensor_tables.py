@@ -143,7 +143,7 @@ def _percent(fraction: float | None) -> float | None:
 
 
 def _reports(quantity: Quantity) -> Callable[[DeviceCoordinator], bool]:
-    return lambda device: quantity in device.profile.quantities
+    return lambda device: quantity in device.datasheet.quantities
 
 
 def _number(quantity: Quantity, factor: float = 1.0) -> Callable[[DeviceCoordinator], float | None]:
@@ -378,7 +378,7 @@ def _energy(
         suggested_display_precision=2,
         entity_registry_enabled_default=enabled,
         pace=COUNTER,
-        exists_fn=lambda device: whose(device) and quantity in device.profile.quantities,
+        exists_fn=lambda device: whose(device) and quantity in device.datasheet.quantities,
         value_fn=_number(quantity),
     )
 
@@ -407,7 +407,7 @@ CHANNEL_POWER_SENSOR: ChannelSensorDescription = ComputeLoadSensorDescription(
     native_unit_of_measurement=UnitOfPower.WATT,
     suggested_display_precision=0,
     pace=CHANNEL_POWER,
-    exists_fn=lambda device: Quantity.POWER_W in device.profile.channel_quantities,
+    exists_fn=lambda device: Quantity.POWER_W in device.datasheet.channel_quantities,
     value_fn=lambda channel: channel.get(Quantity.POWER_W),
 )
 CHANNEL_ENERGY_SENSOR: ChannelSensorDescription = ComputeLoadSensorDescription(
@@ -419,6 +419,6 @@ CHANNEL_ENERGY_SENSOR: ChannelSensorDescription = ComputeLoadSensorDescription(
     suggested_unit_of_measurement=UnitOfEnergy.KILO_WATT_HOUR,
     suggested_display_precision=2,
     pace=CHANNEL_COUNTER,
-    exists_fn=lambda device: Quantity.ENERGY_IMPORT_WH in device.profile.channel_quantities,
+    exists_fn=lambda device: Quantity.ENERGY_IMPORT_WH in device.datasheet.channel_quantities,
     value_fn=lambda channel: channel.get(Quantity.ENERGY_IMPORT_WH),
 )

@@ -1,9 +1,10 @@
 """What the rest of the package may ask of any device, whatever wire it is on."""
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from ..core.model import Contract, Identity, Reading
+from ..core.model import Contract, Identity, Quantity, Reading
 
 
 class Scope(StrEnum):
@@ -13,6 +14,34 @@ class Scope(StrEnum):
     """What the control loop needs, in as few requests as possible."""
     FULL = "full"
     """Everything that the device reports."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Datasheet:
+    """What is known of a device before it has answered.
+
+    All that the rest of the package needs to know of a kind of device is here, be it
+    described by a profile, by the user or by a standard.
+    """
+
+    id: str
+    """What this kind of device is called in diagnostics."""
+    title: str
+    """What people call it, while it has not said its model itself."""
+    manufacturer: str
+    quantities: frozenset[Quantity]
+    """What the device itself may report, its channels aside."""
+    fast: frozenset[Quantity] = frozenset()
+    """The part of these that a fast poll reads."""
+    channel_quantities: frozenset[Quantity] = frozenset()
+    """What each channel may report."""
+    channel_count: int = 0
+    """How many channels such a device has when nothing else is said; 0 for none."""
+    most_channels: int = 0
+    poll_s: float
+    """How often to poll when nothing else is asked for."""
+    least_poll_s: float
+    """The shortest poll interval that the device stands."""
 
 
 class DeviceError(Exception):
@@ -72,12 +101,17 @@ class Device(Protocol):
     """
 
     @property
+    def datasheet(self) -> Datasheet:
+        """What is known of this kind of device."""
+        ...
+
+    @property
     def contract(self) -> Contract | None:
         """The fail-safe contract; None for a device that is only read."""
         ...
 
     async def identify(self) -> Identity:
-        """Check that this is the device that the profile describes, and who it is.
+        """Check that this is the device that it should be, and who it is.
 
         Raises WrongDeviceError when it is not.
         """

@@ -90,6 +90,7 @@ class ModbusDevice:
     ) -> None:
         """Use ``open_device``."""
         self.profile = profile
+        self.datasheet = profile.datasheet
         self.closes: list[Callable[[], None]] = []
         self._name = profile.title
         self._units = units
@@ -179,9 +180,8 @@ class ModbusDevice:
         control = self.profile.control
         steps = (*control.enable, *control.setpoint) if control else ()
         parts = [part for step in steps if isinstance(step, Write) for part in step.parts]
-        for source in (*self.profile.fields, *parts):
-            if isinstance(source.location, Register):
-                yield source.location
+        places = (*(f.location for f in self.profile.fields), *(p.location for p in parts))
+        yield from (place for place in places if isinstance(place, Register))
 
     async def _name_plate(self) -> Mapping[str, Value]:
         """Read who the device says it is: nothing, where it refuses and nothing is expected."""

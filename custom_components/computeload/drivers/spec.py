@@ -6,12 +6,13 @@ Addresses are the numbers in the request frame, counted from 0. A value is
 leaves a driver is in our units and signs.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Literal
 
 from ..core.model import AssetKind, Contract, Quantity
+from .base import Datasheet
 
 type Space = Literal["holding", "input"]
 type WordOrder = Literal["big", "little"]
@@ -348,16 +349,36 @@ class Profile:
     @property
     def quantities(self) -> frozenset[Quantity]:
         """What the device itself may report, its channels aside."""
-        keys = {source.key for source in (*self.fields, *self.computed)}
-        return frozenset(Quantity(key) for key in keys if key in Quantity)
+        return _quantities((*self.fields, *self.computed))
 
     @property
     def channel_quantities(self) -> frozenset[Quantity]:
         """What each channel may report."""
-        parts = (*self.channels.fields, *self.channels.computed) if self.channels else ()
-        return frozenset(Quantity(part.key) for part in parts if part.key in Quantity)
+        channels = self.channels
+        return _quantities((*channels.fields, *channels.computed) if channels else ())
 
     @property
     def channel_count(self) -> int:
         """How many channels such a device has when nothing else is said; 0 for none."""
         return self.channels.default if self.channels else 0
+
+    @property
+    def datasheet(self) -> Datasheet:
+        """What of this concerns those who do not talk to the device."""
+        return Datasheet(
+            id=self.id,
+            title=self.title,
+            manufacturer=self.manufacturer,
+            quantities=self.quantities,
+            fast=_quantities(each for each in (*self.fields, *self.computed) if each.fast),
+            channel_quantities=self.channel_quantities,
+            channel_count=self.channel_count,
+            most_channels=self.channels.most if self.channels else 0,
+            poll_s=self.poll_s,
+            least_poll_s=self.least_poll_s,
+        )
+
+
+def _quantities(sources: Iterable[Source]) -> frozenset[Quantity]:
+    """Return what of these leaves the driver; the others are helpers."""
+    return frozenset(Quantity(source.key) for source in sources if source.key in Quantity)
