@@ -50,15 +50,20 @@ def names(text: str) -> set[str]:
     return {name for _, name, _, _ in string.Formatter().parse(text) if name}
 
 
+def modules() -> Iterable[Path]:
+    """Return the modules that talk to users: those of the package itself, and its actions."""
+    return [*PACKAGE.glob("*.py"), *PACKAGE.glob("actions/*.py")]
+
+
 def keys_in_code(pattern: str) -> set[str]:
-    """Return what a pattern finds in the modules of the package itself."""
-    return {key for file in PACKAGE.glob("*.py") for key in re.findall(pattern, file.read_text())}
+    """Return what a pattern finds in the modules that talk to users."""
+    return {key for file in modules() for key in re.findall(pattern, file.read_text())}
 
 
 def called_with_text(function: str) -> set[str]:
     """Return the first argument of every call of a function by a plain text."""
     found = set()
-    for file in PACKAGE.glob("*.py"):
+    for file in modules():
         for node in ast.walk(ast.parse(file.read_text())):
             if (
                 isinstance(node, ast.Call)
@@ -131,6 +136,9 @@ def test_every_error_of_a_device_has_a_sentence_everywhere_it_can_show(
 
 def test_every_exception_is_used(texts: dict[str, Any]) -> None:
     raised = keys_in_code(r'translation_key="(\w+)"') | called_with_text("_refuse")
+    said = called_with_text("wrong") | called_with_text("failed")
+    assert said <= set(texts["exceptions"])
+    raised |= said
     errors = {error.key for error in all_subclasses(DeviceError)} | signal_errors("signals")
     assert set(texts["exceptions"]) - raised - errors == set()
 

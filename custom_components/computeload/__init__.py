@@ -13,6 +13,7 @@ from homeassistant.helpers import config_validation as cv, device_registry as dr
 from homeassistant.helpers.storage import Store
 from homeassistant.helpers.typing import ConfigType
 
+from .actions import async_setup_actions
 from .clock import SystemClock
 from .const import (
     CONF_POLL_S,
@@ -41,6 +42,7 @@ PROFILES = Path(__file__).parent / "drivers" / "profiles"
 
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:  # noqa: ARG001 - HA's signature
     """Set up what all sites share."""
+    async_setup_actions(hass)
     await async_setup_frontend(hass)
     return True
 

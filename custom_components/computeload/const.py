@@ -26,6 +26,9 @@ CONF_SCENARIO: Final = "scenario"
 CONF_SPEED: Final = "speed"
 CONF_TARGET_PEAK_KW: Final = "target_peak_kw"
 
+# Arguments of actions
+CONF_SITE: Final = "site"
+
 # Signals, tariff and planning (config entry options)
 CONF_PRICE: Final = "price"
 CONF_CARBON: Final = "carbon"

@@ -150,13 +150,20 @@ class LedgerStore:
 
     def _export(self, file: Path, since: datetime, until: datetime) -> int:
         names = {s.subentry_id: s.title for s in self._entry.subentries.values()}
-        with file.open("w", encoding="utf-8", newline="") as out:
-            return write_csv(
-                self.reader.quarters(since, until),
-                out,
-                currency=self._entry.data[CONF_CURRENCY],
-                branches={b: names.get(b, b) for b in self.reader.branches()},
-            )
+        # A file that is there stands until the new one is whole.
+        part = file.with_name(f"{file.name}.part")
+        try:
+            with part.open("w", encoding="utf-8", newline="") as out:
+                rows = write_csv(
+                    self.reader.quarters(since, until),
+                    out,
+                    currency=self._entry.data[CONF_CURRENCY],
+                    branches={b: names.get(b, b) for b in self.reader.branches()},
+                )
+            part.replace(file)
+        finally:
+            part.unlink(missing_ok=True)
+        return rows
 
     def _import_csv(self, file: Path) -> int:
         with file.open(encoding="utf-8", newline="") as lines:

@@ -5,7 +5,7 @@ cost a quarter or stop the site. Rows wait in memory, bounded, until the file ta
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, tzinfo
 from itertools import batched
 from pathlib import Path
@@ -102,6 +102,22 @@ class LedgerKeeper:
         with self._lock:
             self._ready(now)
             return self._file.amend(quarters)
+
+    def work_out(
+        self,
+        since: datetime,
+        until: datetime,
+        worked_out: Callable[[Quarter], Quarter],
+        now: datetime,
+    ) -> int:
+        """Put what follows from rows themselves into the rows of a span.
+
+        Nothing else is written between reading and writing, so no better account of a
+        quarter is lost. Returns how many rows changed. Raises LedgerError.
+        """
+        with self._lock:
+            self._ready(now)
+            return self._file.amend([worked_out(q) for q in self.reader.quarters(since, until)])
 
     def close(self) -> None:
         """Close the file."""

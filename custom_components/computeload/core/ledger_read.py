@@ -37,12 +37,15 @@ class Column(StrEnum):
     EXPORT_W = "export_w"
     PV_W = "pv_w"
     BATTERY_W = "battery_w"
+    BATTERY_IN_W = "battery_in_w"
+    BATTERY_OUT_W = "battery_out_w"
     SOC = "soc"
     PRICE_IMPORT = "price_import"
     PRICE_EXPORT = "price_export"
     CO2_G_PER_KWH = "co2_g_per_kwh"
     TARGET_W = "target_w"
     WITHOUT_IMPORT_W = "without_import_w"
+    WITHOUT_EXPORT_W = "without_export_w"
 
 
 _EXPRESSIONS: Final = {
@@ -57,7 +60,10 @@ _EXPRESSIONS: Final = {
     Column.BATTERY_W: (
         f"(coalesce(battery_out_wh, 0.0) - coalesce(battery_in_wh, 0.0)) * {_PER_HOUR}"
     ),
+    Column.BATTERY_IN_W: f"battery_in_wh * {_PER_HOUR}",
+    Column.BATTERY_OUT_W: f"battery_out_wh * {_PER_HOUR}",
     Column.WITHOUT_IMPORT_W: f"without_import_wh * {_PER_HOUR}",
+    Column.WITHOUT_EXPORT_W: f"without_export_wh * {_PER_HOUR}",
 }
 
 

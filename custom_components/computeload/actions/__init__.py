@@ -1,0 +1,21 @@
+"""Actions: what a user or an automation can ask a site to do, and what it answers.
+
+One table; each action's handler lives in the module of its topic and gets the site and
+arguments that are checked already. Registered once, whether a site is set up or not.
+"""
+
+from typing import Final
+
+from homeassistant.core import HomeAssistant, callback
+
+from .base import ActionDescription, async_register
+from .ledger import LEDGER_ACTIONS
+
+ACTIONS: Final[tuple[ActionDescription, ...]] = (*LEDGER_ACTIONS,)
+
+
+@callback
+def async_setup_actions(hass: HomeAssistant) -> None:
+    """Register all actions."""
+    for description in ACTIONS:
+        async_register(hass, description)
