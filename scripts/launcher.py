@@ -138,6 +138,13 @@ class HomeAssistant:
         self.log = config / "console.log"
         self._process: asyncio.subprocess.Process | None = None
 
+    @property
+    def pid(self) -> int:
+        """Return the number of its process. Raises LaunchError while there is none."""
+        if self._process is None:
+            raise LaunchError("Home Assistant was not started.")
+        return self._process.pid
+
     async def start(self) -> None:
         """Start it and wait until it is up. Raises LaunchError with the end of the log."""
         with self.log.open("w") as log:

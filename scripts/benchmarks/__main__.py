@@ -6,10 +6,11 @@ from dataclasses import asdict, dataclass
 import json
 from pathlib import Path
 
-from scripts.benchmarks import latency, recorder
+from scripts.benchmarks import latency, polling, recorder
 
 ROUNDS = 3
 SAMPLES = 120
+POLLED_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +75,21 @@ async def _recorder(minutes: float) -> list[Figure]:
     return [Figure("recorder growth", growth.megabytes_per_day, "MB/day", 40.0)]
 
 
+async def _polling() -> list[Figure]:
+    seen = await polling.measure(POLLED_S)
+    return [
+        Figure("30 devices once a second, missed polls", seen.missed, "polls", 0),
+        Figure("30 devices once a second, cadence jitter p99", 100.0 * seen.jitter, "%", 5.0),
+        Figure("30 devices once a second, processor time", 100.0 * seen.cpu, "% of a core", 12.0),
+        Figure("30 devices once a second, requests against the least", seen.requests, "x", 1.2),
+    ]
+
+
 async def main() -> int:
     """Run what was asked for; 0 if every bar was held."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--only", choices=["latency", "recorder"])
+    parser.add_argument("--only", choices=["latency", "polling", "recorder"])
     parser.add_argument(
         "--minutes", type=float, default=10.0, help="how long to watch the recorder"
     )
@@ -88,6 +99,8 @@ async def main() -> int:
         figures += await _latency()
     if options.only in {None, "recorder"}:
         figures += await _recorder(options.minutes)
+    if options.only in {None, "polling"}:
+        figures += await _polling()
     for figure in figures:
         print(figure)
     if options.json:

@@ -11,7 +11,8 @@ from typing import Final
 ENTRY_ID: Final = "benchmark00000000000000000"
 
 
-def _subentry(index: int, kind: str, title: str, data: Mapping[str, object]) -> dict[str, object]:
+def subentry(index: int, kind: str, title: str, data: Mapping[str, object]) -> dict[str, object]:
+    """Return a device as Home Assistant stores it."""
     return {
         "subentry_id": f"asset{index:021d}",
         "subentry_type": kind,
@@ -24,7 +25,7 @@ def _subentry(index: int, kind: str, title: str, data: Mapping[str, object]) -> 
 def write_site(config: Path, *, meter_port: int, battery_port: int, target_kw: float) -> None:
     """Write a site with the responder's meter and battery, control switched on."""
     subentries = [
-        _subentry(
+        subentry(
             1,
             "meter",
             "Meter",
@@ -36,7 +37,7 @@ def write_site(config: Path, *, meter_port: int, battery_port: int, target_kw: f
                 "role": "grid",
             },
         ),
-        _subentry(
+        subentry(
             2,
             "battery",
             "Battery",
@@ -48,6 +49,13 @@ def write_site(config: Path, *, meter_port: int, battery_port: int, target_kw: f
             },
         ),
     ]
+    write_entry(config, subentries, target_kw=target_kw, enabled=True)
+
+
+def write_entry(
+    config: Path, subentries: list[dict[str, object]], *, target_kw: float, enabled: bool
+) -> None:
+    """Write a site with these devices, its control switched on or off."""
     entry = {
         "created_at": "2026-01-01T00:00:00+00:00",
         "modified_at": "2026-01-01T00:00:00+00:00",
@@ -70,7 +78,7 @@ def write_site(config: Path, *, meter_port: int, battery_port: int, target_kw: f
     storage.mkdir(parents=True, exist_ok=True)
     _store(storage / "core.config_entries", {"entries": [entry]}, minor=5)
     settings = {
-        "enabled": True,
+        "enabled": enabled,
         "strategy": "peak_shaving",
         "target_w": None,
         "connection_w": None,

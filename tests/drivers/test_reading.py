@@ -3,7 +3,6 @@
 from contextlib import nullcontext
 import math
 
-from hypothesis import given, strategies as st
 from pymodbus.constants import ExcCodes
 import pytest
 
@@ -15,10 +14,8 @@ from custom_components.computeload.drivers.base import (
     Scope,
     WrongDeviceError,
 )
-from custom_components.computeload.drivers.decode import Decoder, library_field
 from custom_components.computeload.drivers.layout import RETRY_S
 from custom_components.computeload.drivers.modbus import open_device
-from custom_components.computeload.drivers.spec import Register
 
 from .servers import (
     INPUT,
@@ -352,20 +349,6 @@ registers:
     async with opened(profile, device) as meter:
         identity = await meter.identify()
     assert (identity.manufacturer, identity.model) == ("Somebody", "AB 1")
-
-
-@given(st.lists(st.integers(0, 0xFFFF), min_size=88, max_size=88))
-def test_no_register_content_makes_a_value_that_is_not_finite(raw: list[int]) -> None:
-    profile = shipped("eastron_sdm630")
-    decoder = Decoder(profile.fields, profile.computed)
-    contents = {}
-    for field in profile.fields:
-        assert isinstance(field.location, Register)
-        place = field.location
-        contents[field.key] = library_field(place).decode(raw[place.address : place.end])
-    for value in decoder.decode(contents).values():
-        assert isinstance(value, float | int)
-        assert math.isfinite(value)
 
 
 async def test_a_silent_second_unit_costs_only_its_own_values() -> None:

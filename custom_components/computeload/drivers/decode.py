@@ -1,51 +1,19 @@
 """From register words to values in our units and signs, and back to words.
 
-Reading uses ``modbus_connection``'s own fields; on top of them come unit, sign, names,
-plausibility and the values that are made from others. Whatever is not finite, not
+What ``blocks`` reads gets unit, sign, names and plausibility here, and the values that are
+made from others come on top. Whatever is not finite, not
 plausible or not implemented is absent. The plain numbers of a poll are decoded in one
 tight loop, because the control loop polls as fast as the device answers.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 import math
-from typing import Any, Final
+from typing import Any
 
 from modbus_connection.encode import encode_float32, encode_float64, encode_int
-from modbus_connection.model.fields import (
-    FloatField,
-    NumberField,
-    RegisterField,
-    StringField,
-)
 
 from ..core.model import Value
 from .spec import Computed, Field, Operation, Part, Register, RegisterType
-
-SCALE_EXPONENTS: Final = (-10, 10)
-"""What SunSpec allows; devices that wake up report anything."""
-
-
-def library_field(register: Register) -> RegisterField[Any]:
-    """Return the field that reads a register; numbers come back unscaled but for 10^sf."""
-    if register.type is RegisterType.STRING:
-        return StringField(register.address, count=register.count)
-    if register.type.is_float:
-        return FloatField(
-            register.address,
-            count=register.count,
-            word_order=register.word_order,
-            scale_register=register.scale_address,
-            scale_exponent_range=SCALE_EXPONENTS,
-        )
-    return NumberField[float](
-        register.address,
-        count=register.count,
-        signed=register.type.is_signed,
-        nan=register.nan,
-        word_order=register.word_order,
-        scale_register=register.scale_address,
-        scale_exponent_range=SCALE_EXPONENTS,
-    )
 
 
 class Decoder:

@@ -6,34 +6,20 @@ rest stays. What was left out is tried again now and then.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, Final
 
-from modbus_connection import ModbusExceptionError, ModbusUnit, ReadBlock
-from modbus_connection.model import ManualComponent
+from modbus_connection import ModbusExceptionError, ReadBlock
 
 from .base import DeviceError
-from .decode import library_field
+from .blocks import Page, Ranges, Registers
 from .link import ABSENT_CODES, TimedUnit, refused
-from .spec import Link, Register, Space
+from .spec import Link, Register
 
 RETRY_S: Final = 3600.0
 """How long a refused value is left alone."""
 
 _PATIENCE: Final = 3
 """A device that refuses this much and serves nothing is not ready, or not the right one."""
-
-type Registers = Mapping[str, Register]
-type Ranges = Mapping[Space, tuple[tuple[int, int], ...]]
-
-
-@dataclass(frozen=True, slots=True)
-class _Page:
-    """Values that are read together, in one or more requests."""
-
-    registers: Registers
-    component: ManualComponent
-    unit: str
 
 
 class Layout:
@@ -48,8 +34,12 @@ class Layout:
         link: Link,
         ranges: Ranges,
         essential: frozenset[str],
+        known: Iterable[Register] = (),
     ) -> None:
-        """Plan the requests; without an ``essential`` value a read fails as a whole."""
+        """Plan the requests; without an ``essential`` value a read fails as a whole.
+
+        ``known`` are registers that are there too, so that a request may run over them.
+        """
         self._name = name
         self._units = units
         self._link = link
@@ -59,7 +49,11 @@ class Layout:
         by_unit: dict[str, dict[str, Register]] = {}
         for key, register in registers.items():
             by_unit.setdefault(register.unit, {})[key] = register
-        self._pages = [self._page(group, link.max_gap) for group in by_unit.values()]
+        known = tuple(known)
+        self._pages = [
+            self._page(group, link.max_gap, (p for p in known if p.unit == unit))
+            for unit, group in by_unit.items()
+        ]
 
     @property
     def refused(self) -> frozenset[str]:
@@ -73,7 +67,7 @@ class Layout:
         """
         if len(self._pages) == 1 and not self._refused:
             try:
-                return await self._pages[0].component.async_update(notify=False)
+                return await self._pages[0].read()
             except ModbusExceptionError as error:
                 if not learn or error.exception_code not in ABSENT_CODES:
                     raise refused(self._name, _what(error.block), error) from error
@@ -82,13 +76,13 @@ class Layout:
     async def _read_pages(self, now_s: float, *, learn: bool) -> dict[str, Any]:
         """Read page by page, and learn what the device does not have."""
         raw: dict[str, Any] = {}
-        good: list[_Page] = []
+        good: list[Page] = []
         refusals: dict[str, tuple[Register, float]] = {}
         queue = [*self._pages, *(self._due(now_s) if learn else ())]
         while queue:
             page = queue.pop(0)
             try:
-                raw |= await page.component.async_update(notify=False)
+                raw |= await page.read()
             except ModbusExceptionError as error:
                 parts = self._split(page, error.block)
                 hopeless = not parts and (
@@ -101,7 +95,7 @@ class Layout:
                     refusals |= {key: (place, now_s) for key, place in page.registers.items()}
                 queue = parts + queue
             except DeviceError:
-                if not page.unit:
+                if not _unit_of(page.registers):
                     raise
                 good.append(page)
             else:
@@ -112,7 +106,7 @@ class Layout:
         self._pages = good
         return raw
 
-    def _due(self, now_s: float) -> list[_Page]:
+    def _due(self, now_s: float) -> list[Page]:
         """Return pages for the refused values whose time has come to be tried again."""
         return [
             self._page({key: register}, 0)
@@ -120,21 +114,18 @@ class Layout:
             if now_s - since_s >= RETRY_S
         ]
 
-    def _page(self, registers: Registers, max_gap: int) -> _Page:
+    def _page(self, registers: Registers, max_gap: int, known: Iterable[Register] = ()) -> Page:
         """Return a page that reads these registers, running over gaps of that length."""
-        unit = next(iter(registers.values())).unit
-        component = ManualComponent(
-            cast("ModbusUnit", self._units[unit]),
-            max_gap=max_gap + 1,
-            max_span=self._link.max_registers,
-            holding_ranges=self._ranges.get("holding"),
-            input_ranges=self._ranges.get("input"),
+        return Page(
+            registers,
+            self._units[_unit_of(registers)],
+            link=self._link,
+            ranges=self._ranges,
+            max_gap=max_gap,
+            known=known,
         )
-        for key, register in registers.items():
-            component.add(key, library_field(register), space=register.space)
-        return _Page(registers, component, unit)
 
-    def _split(self, page: _Page, block: ReadBlock | None) -> list[_Page]:
+    def _split(self, page: Page, block: ReadBlock | None) -> list[Page]:
         """Return smaller pages for a page whose block was refused; none for a single value.
 
         Values that lie elsewhere stay together. Values of the block are first freed from
@@ -149,11 +140,15 @@ class Layout:
                 groups = [keys[:middle], keys[middle:]] if middle else []
             return [self._page({k: page.registers[k] for k in group}, 0) for group in groups]
         outside = [key for key in keys if key not in inside]
-        gap = page.component.max_gap - 1
         return [
-            self._page({key: page.registers[key] for key in outside}, gap),
-            self._page({key: page.registers[key] for key in inside}, gap),
+            self._page({key: page.registers[key] for key in outside}, page.max_gap),
+            self._page({key: page.registers[key] for key in inside}, page.max_gap),
         ]
+
+
+def _unit_of(registers: Registers) -> str:
+    """Return the unit id, by its name in the profile, that a page is read from."""
+    return next(iter(registers.values())).unit
 
 
 def _within(register: Register, block: ReadBlock) -> bool:

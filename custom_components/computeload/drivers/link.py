@@ -51,11 +51,15 @@ class TimedUnit:
 
     async def read_holding_registers(self, address: int, count: int) -> list[int]:
         """Read holding registers (function 3)."""
-        return await self._limited(self._unit.read_holding_registers, address, count)
+        return self._whole(
+            await self._limited(self._unit.read_holding_registers, address, count), count
+        )
 
     async def read_input_registers(self, address: int, count: int) -> list[int]:
         """Read input registers (function 4)."""
-        return await self._limited(self._unit.read_input_registers, address, count)
+        return self._whole(
+            await self._limited(self._unit.read_input_registers, address, count), count
+        )
 
     async def write_register(self, address: int, value: int) -> None:
         """Write one register (function 6)."""
@@ -64,6 +68,12 @@ class TimedUnit:
     async def write_registers(self, address: int, values: list[int]) -> None:
         """Write adjoining registers (function 16)."""
         await self._limited(self._unit.write_registers, address, values)
+
+    def _whole(self, answer: list[int], count: int) -> list[int]:
+        """Return an answer that has as many registers as were asked for."""
+        if len(answer) != count:
+            raise self._no_answer()
+        return answer
 
     async def _limited[A, R](
         self, request: Callable[[int, A], Awaitable[R]], address: int, argument: A

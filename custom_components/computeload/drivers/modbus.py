@@ -9,8 +9,9 @@ from modbus_connection import ModbusExceptionError, ModbusUnit
 from ..core.model import Clock, Contract, Identity, Quantity, Reading, Value
 from . import selection
 from .base import RefusedError, Scope, WrongDeviceError
+from .blocks import Ranges
 from .decode import Decoder
-from .layout import Layout, Ranges
+from .layout import Layout
 from .link import ABSENT_CODES, TimedUnit, refused
 from .selection import Selection
 from .sequences import Commander
@@ -330,6 +331,7 @@ class ModbusDevice:
                 link=profile.link,
                 ranges=self._ranges(),
                 essential=essential,
+                known=(p for p in self._places() if p.unit in self._units),
             ),
             decoder=Decoder(part.fields, part.computed),
             channel_decoders=tuple(
