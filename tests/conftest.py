@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 @pytest.fixture(autouse=True)
 def find_the_integration(request: pytest.FixtureRequest) -> None:
     """Let Home Assistant load integrations from `custom_components`, and keep files apart."""
+    if "recorder_mock" in request.fixturenames:
+        # The recorder's database has to be there before Home Assistant is.
+        request.getfixturevalue("recorder_db_url")
     if "hass" in request.fixturenames:
         request.getfixturevalue("enable_custom_integrations")
         request.getfixturevalue("own_folder")

@@ -170,8 +170,9 @@ async def test_a_past_comes_in_whole_or_not_at_all_and_goes_out_again(
     await hass.async_add_executor_job(
         file.write_text, "\n".join(["start,import_kw,export_kw", *lines])
     )
-    assert await ledger.async_import_csv(file) == 96
-    assert await ledger.async_import_csv(file) == 0, "the same again is nothing new"
+    new, survey = await ledger.async_import_csv(file)
+    assert (new, survey.quarters, survey.gaps) == (96, 96, [])
+    assert (await ledger.async_import_csv(file))[0] == 0, "the same again is nothing new"
     rows = await async_rows(hass, ledger)
     assert {q.origin for q in rows} == {Origin.IMPORTED}
     assert {*rows[0].flows} == {IMPORT, EXPORT}
@@ -181,4 +182,4 @@ async def test_a_past_comes_in_whole_or_not_at_all_and_goes_out_again(
     text = await hass.async_add_executor_job(out.read_text)
     assert text.splitlines()[0].startswith("start_utc,origin,")
     start = datetime(2026, 2, 1, tzinfo=UTC)
-    assert await ledger.async_import_hours({IMPORT: [(start, 4_000.0)]}) == 4
+    assert (await ledger.async_import_hours({IMPORT: [(start, 4_000.0)]}))[0] == 4

@@ -5,8 +5,9 @@ only ever touched in the executor, by one task at a time.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -22,7 +23,7 @@ from .core.ledger_book import Book, Observation
 from .core.ledger_csv import write_csv
 from .core.ledger_csv_in import read_csv
 from .core.ledger_keeper import LedgerKeeper
-from .core.ledger_past import hourly_intervals, quarters_of
+from .core.ledger_past import Interval, Survey, hourly_intervals, quarters_of
 from .core.ledger_read import LedgerReader
 from .core.model import AssetKind, Clock, Quantity, Reading
 
@@ -128,8 +129,8 @@ class LedgerStore:
         """Write the quarters of a span as CSV; return how many. Raises LedgerError, OSError."""
         return await self._hass.async_add_executor_job(self._export, file, since, until)
 
-    async def async_import_csv(self, file: Path) -> int:
-        """Take a past from a CSV file; return how many quarters are new.
+    async def async_import_csv(self, file: Path) -> tuple[int, Survey]:
+        """Take a past from a CSV file; return how many quarters are new, and what it holds.
 
         Nothing is taken from a file that is not sound to its end. Raises PastError,
         LedgerError or OSError.
@@ -138,18 +139,15 @@ class LedgerStore:
 
     async def async_import_hours(
         self, hours: Mapping[Channel, Sequence[tuple[datetime, float]]]
-    ) -> int:
-        """Take a past from hourly energies (see ``ledger_past``); return what is new.
+    ) -> tuple[int, Survey]:
+        """Take a past from hourly energies (see ``ledger_past``); return the same.
 
         Raises LedgerError.
         """
         intervals = hourly_intervals(hours, plausible_w=self._plausible_w)
-        return await self._hass.async_add_executor_job(
-            self._keeper.bring_in, quarters_of(intervals), self._clock.now()
-        )
+        return await self._hass.async_add_executor_job(self._bring_in, intervals)
 
     def _export(self, file: Path, since: datetime, until: datetime) -> int:
-        names = {s.subentry_id: s.title for s in self._entry.subentries.values()}
         # A file that is there stands until the new one is whole.
         part = file.with_name(f"{file.name}.part")
         try:
@@ -158,20 +156,36 @@ class LedgerStore:
                     self.reader.quarters(since, until),
                     out,
                     currency=self._entry.data[CONF_CURRENCY],
-                    branches={b: names.get(b, b) for b in self.reader.branches()},
+                    branches=self._names(self.reader.branches()),
                 )
             part.replace(file)
         finally:
             part.unlink(missing_ok=True)
         return rows
 
-    def _import_csv(self, file: Path) -> int:
+    def _names(self, branches: Iterable[str]) -> dict[str, str]:
+        """Return a name of its own for every branch, by asset id."""
+        titles = {s.subentry_id: s.title for s in self._entry.subentries.values()}
+        names: dict[str, str] = {}
+        for asset_id in branches:
+            title = titles.get(asset_id, asset_id)
+            names[asset_id] = f"{title} {asset_id}" if title in names.values() else title
+        return names
+
+    def _import_csv(self, file: Path) -> tuple[int, Survey]:
+        # A ledger that was begun anew has none of the branches yet that the site has.
+        branches = dict.fromkeys([*self.reader.branches(), *self._entry.subentries])
+        read = partial(read_csv, plausible_w=self._plausible_w, branches=self._names(branches))
         with file.open(encoding="utf-8", newline="") as lines:
-            for _ in read_csv(lines, plausible_w=self._plausible_w):
+            for _ in read(lines):
                 pass
             lines.seek(0)
-            past = quarters_of(read_csv(lines, plausible_w=self._plausible_w))
-            return self._keeper.bring_in(past, self._clock.now())
+            return self._bring_in(read(lines))
+
+    def _bring_in(self, intervals: Iterable[Interval]) -> tuple[int, Survey]:
+        survey = Survey()
+        new = self._keeper.bring_in(survey.of(quarters_of(intervals)), self._clock.now())
+        return new, survey
 
     def _listener(
         self, metered: Mapping[Channel, tuple[float, Quantity]]

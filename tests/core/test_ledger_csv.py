@@ -22,9 +22,11 @@ from custom_components.computeload.core.ledger import (
 from custom_components.computeload.core.ledger_csv import write_csv
 from custom_components.computeload.core.ledger_csv_in import PastError, read_csv
 from custom_components.computeload.core.ledger_past import (
+    Survey,
     hourly_intervals,
     quarters_of,
     statistics_hours,
+    summed,
 )
 
 from .ledger_rows import START, full, several
@@ -246,3 +248,90 @@ def test_an_import_of_a_part_known_row_keeps_what_it_covered() -> None:
     out = io.StringIO()
     write_csv([short, full(1)], out, currency="EUR", branches={})
     assert taken(out.getvalue())[0].covered_s == 90.0
+
+
+def test_the_load_of_a_part_known_row_is_that_of_the_whole_quarter_again() -> None:
+    short = replace(full(), flows={IMPORT: Flow(100.0, 450.0)})
+    out = io.StringIO()
+    write_csv([short, full(1)], out, currency="EUR", branches={})
+    first, _ = taken(out.getvalue())
+    assert (first.import_wh, first.covered_s) == (100.0, 450.0)
+    assert first.load_wh == pytest.approx(200.0)
+
+
+def test_branches_come_in_by_the_names_that_the_site_has_for_them() -> None:
+    out = io.StringIO()
+    write_csv([full(), full(1)], out, currency="EUR", branches={"rack": "Rack 1"})
+    lines = io.StringIO(out.getvalue(), newline="")
+    read = read_csv(lines, plausible_w=PLAUSIBLE_W, branches={"rack": "Rack 1", "b": "Other"})
+    assert [quarter.branches_wh for quarter in quarters_of(read)] == [{"rack": 1_500.125}] * 2
+
+
+ENERGIES = st.none() | st.floats(0.0, 5_000.0).map(lambda wh: round(wh, 3))
+
+
+@given(st.lists(st.tuples(ENERGIES, ENERGIES, st.sampled_from([90.0, 450.0, 900.0])), min_size=2))
+def test_what_is_written_is_read_again_as_it_was(
+    rows: list[tuple[float | None, float | None, float]],
+) -> None:
+    quarters = [
+        Quarter(
+            start=START + n * QUARTER,
+            origin=Origin.POWER,
+            flows={IMPORT: Flow(import_wh or 0.0, 0.0 if import_wh is None else covered_s)}
+            | ({} if pv_wh is None else {Channel(Role.PV, "roof"): Flow(pv_wh)}),
+        )
+        for n, (import_wh, pv_wh, covered_s) in enumerate(rows)
+    ]
+    out = io.StringIO()
+    write_csv(quarters, out, currency="EUR", branches={})
+    again = {quarter.start: quarter for quarter in taken(out.getvalue())}
+    for old in quarters:
+        if (new := again.get(old.start)) is None:
+            assert (old.import_wh, old.energy_wh(Role.PV)) == (None, None)
+            continue
+        assert (new.import_wh, new.energy_wh(Role.PV)) == (old.import_wh, old.energy_wh(Role.PV))
+        assert (new.load_wh is None) == (old.load_wh is None)
+        assert new.load_wh == pytest.approx(old.load_wh, abs=0.06)
+
+
+# What a past holds.
+
+
+def known(*loads: bool) -> Iterator[Quarter]:
+    """Yield quarters whose load is known or not."""
+    for n, is_known in enumerate(loads):
+        flows = {IMPORT if is_known else EXPORT: Flow(1.0)}
+        yield Quarter(start=START + n * QUARTER, origin=Origin.IMPORTED, flows=flows)
+
+
+def test_a_survey_tells_span_and_gaps_of_what_went_by() -> None:
+    survey = Survey()
+    past = [q for n, q in enumerate(known(*[True] * 4, False, False, True, False)) if n != 1]
+    assert list(survey.of(past)) == past
+    assert (survey.quarters, survey.known) == (7, 4)
+    assert (survey.since, survey.until) == (START, START + 8 * QUARTER)
+    assert [((a - START) // QUARTER, (b - START) // QUARTER) for a, b in survey.gaps] == [
+        (1, 2),
+        (4, 6),
+        (7, 8),
+    ]
+
+
+def test_a_survey_of_nothing_is_empty() -> None:
+    survey = Survey()
+    assert list(survey.of([])) == []
+    assert survey == Survey()
+
+
+def test_a_past_without_any_load_is_one_gap() -> None:
+    survey = Survey()
+    list(survey.of(known(False, False)))
+    assert survey.gaps == [(START, START + 2 * QUARTER)]
+
+
+def test_meters_are_added_up_from_the_first_hour_of_each() -> None:
+    old, new = list(hours(1.0, 2.0, 3.0)), list(hours(10.0, 20.0, 30.0))[1:]
+    assert summed([old, new, []]) == list(hours(1.0, 22.0, 33.0))
+    assert summed([old[:2], new]) == list(hours(1.0, 22.0)), "a silent meter leaves a gap"
+    assert summed([]) == []

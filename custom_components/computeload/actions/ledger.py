@@ -1,26 +1,29 @@
-"""The ledger's actions: quarters out into a file, and a past in."""
+"""The ledger's actions: quarters out into a file, and a past in from one or from statistics."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from homeassistant.core import HomeAssistant, SupportsResponse
+from homeassistant.core import HomeAssistant
 from homeassistant.helpers import config_validation as cv
 from homeassistant.util import slugify
 import voluptuous as vol
 
 from ..const import DOMAIN
 from ..coordinator import ComputeLoadConfigEntry
+from ..core.ledger_csv_in import PastError
 from ..core.ledger_db import LedgerError
 from ..core.window import WINDOW_S, window_start
 from .base import ActionDescription, Answer, Arguments, failed, moment, wrong
+from .statistics import FLOWS, async_read_hours
 
 CONF_FILE: Final = "file"
 CONF_OVERWRITE: Final = "overwrite"
 CONF_SINCE: Final = "since"
 CONF_UNTIL: Final = "until"
 EXPORTS: Final = "exports"
+GAPS_SHOWN: Final = 10
 _SUFFIX: Final = ".csv"
 
 SPAN: Final[Mapping[vol.Marker, object]] = {
@@ -110,6 +113,50 @@ async def _async_export(
     }
 
 
+async def _async_import(
+    hass: HomeAssistant, site: ComputeLoadConfigEntry, arguments: Arguments
+) -> Answer:
+    """Take a past from a CSV file or from Home Assistant's long-term statistics."""
+    chosen = {flow: arguments[flow] for flow in FLOWS if arguments.get(flow)}
+    name: str | None = arguments.get(CONF_FILE)
+    if (name is None) == (not chosen):
+        raise wrong("import_source", CONF_FILE, name, flows=", ".join(FLOWS))
+    if name is not None and (cut := arguments.keys() & SPAN.keys()):
+        raise wrong("file_is_taken_whole", first := min(cut), arguments[first])
+    ledger = site.runtime_data.ledger
+    try:
+        if name is not None:
+            new, survey = await ledger.async_import_csv(await async_file(hass, name))
+        else:
+            span = arguments.get(CONF_SINCE), arguments.get(CONF_UNTIL)
+            hours = await async_read_hours(hass, chosen, *span)
+            new, survey = await ledger.async_import_hours(hours)
+    except PastError as err:
+        raise wrong("file_not_sound", CONF_FILE, name, problem=str(err)) from err
+    except LedgerError as err:
+        raise failed("past_not_taken", problem=str(err)) from err
+    except OSError as err:
+        raise wrong(
+            "file_not_read", CONF_FILE, name, problem=err.strerror or type(err).__name__
+        ) from err
+    return {
+        "quarters": survey.quarters,
+        "new": new,
+        "since": _text(survey.since),
+        "until": _text(survey.until),
+        "load_known": survey.known,
+        "gaps": len(survey.gaps),
+        "longest_gaps": [
+            {"since": _text(since), "until": _text(until)}
+            for since, until in sorted(survey.gaps, key=lambda gap: gap[0] - gap[1])[:GAPS_SHOWN]
+        ],
+    }
+
+
+def _text(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat()
+
+
 LEDGER_ACTIONS: Final = (
     ActionDescription(
         name="export_ledger",
@@ -120,6 +167,15 @@ LEDGER_ACTIONS: Final = (
         },
         handler=_async_export,
         admin=True,
-        supports_response=SupportsResponse.OPTIONAL,
+    ),
+    ActionDescription(
+        name="import_history",
+        schema={
+            vol.Optional(CONF_FILE): cv.string,
+            **{vol.Optional(flow): vol.All(cv.ensure_list, [cv.string]) for flow in FLOWS},
+            **SPAN,
+        },
+        handler=_async_import,
+        admin=True,
     ),
 )

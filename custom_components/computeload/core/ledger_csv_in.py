@@ -7,13 +7,14 @@ is called ``utc``. The others are ``<what>_<unit>``:
 
 - ``import``, ``export``, ``grid`` (import +), ``load``, ``pv``, ``battery`` (discharge +),
   ``battery_in``, ``battery_out`` in W, kW, MW (means) or Wh, kWh, MWh (per step);
+- ``branch <name>`` in Wh, for a branch that the site has;
 - ``soc`` (0..1) or ``soc_percent``; ``co2_g_per_kwh``; ``price_import_eur_per_kwh`` and
   the like, in any currency or ``ct``, per kWh or MWh; ``covered_s``.
 
 Other columns are left alone. Steps are equally long, up to an hour; missing ones are gaps.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 import csv
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -103,19 +104,23 @@ class _Line:
     cells: Sequence[str]
 
 
-def read_csv(lines: Iterator[str], *, plausible_w: float) -> Iterator[Interval]:
+def read_csv(
+    lines: Iterator[str], *, plausible_w: float, branches: Mapping[str, str] | None = None
+) -> Iterator[Interval]:
     """Yield the intervals of a file. Raises PastError at the first thing that is wrong.
 
     ``plausible_w`` is the most that the site can draw; a mean above it most likely has
-    another unit than its column says.
+    another unit than its column says. ``branches`` names the site's branches by asset id.
     """
-    return _File(lines, plausible_w).intervals()
+    return _File(lines, plausible_w, branches or {}).intervals()
 
 
 class _File:
     """One file on its way in."""
 
-    def __init__(self, lines: Iterator[str], plausible_w: float) -> None:
+    def __init__(
+        self, lines: Iterator[str], plausible_w: float, branches: Mapping[str, str]
+    ) -> None:
         self._plausible_w = plausible_w
         head = _first(lines).removeprefix("\ufeff")
         delimiter = max(_DELIMITERS, key=head.count)
@@ -128,7 +133,8 @@ class _File:
                 Place(1), "No column says when", "Call the column with the time 'utc' or 'start'"
             )
         self._time_name = names[self._time]
-        known = (_column(position, name) for position, name in enumerate(names))
+        metered = {f"branch_{_plain(name)}_wh": asset_id for asset_id, name in branches.items()}
+        known = (_column(position, name, metered) for position, name in enumerate(names))
         self._columns = tuple(column for column in known if column is not None)
         self._check_columns()
         self._lines = (self._line(n, row) for n, row in _rows(lines, delimiter, 1) if any(row))
@@ -268,7 +274,9 @@ class _File:
         return {channel: max(sign * energy_wh, 0.0) for channel, sign in signs}
 
 
-def _column(position: int, name: str) -> _Column | None:
+def _column(position: int, name: str, branches: Mapping[str, str]) -> _Column | None:
+    if (asset_id := branches.get(name)) is not None:
+        return _Column(position, name, 1.0, channels=(Channel(Role.BRANCH, asset_id),))
     if (flow := _FLOW.fullmatch(name)) is not None:
         what, unit = flow.groups()
         # An inverter draws a little at night, which is no production.

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 import math
 from typing import Any, Final
 
-from .ledger import ENERGY_DIGITS, QUARTER, Channel, Flow, Origin, Quarter
+from .ledger import ENERGY_DIGITS, EXPORT, IMPORT, QUARTER, Channel, Flow, Origin, Quarter
 from .window import WINDOW_S, window_start
 
 HOUR: Final = timedelta(hours=1)
@@ -28,7 +28,43 @@ class Interval:
     facts: Mapping[str, float] = field(default_factory=dict)
     """Prices, state of charge and so on, by the name of the quarter's attribute."""
     covered_s: float | None = None
-    """For how many of its seconds the energies are known; None: for all."""
+    """For how many of its seconds the grid's energies are known; None: for all, as are
+    the other flows."""
+
+
+@dataclass(slots=True)
+class Survey:
+    """What a past holds, noted while its quarters go by."""
+
+    quarters: int = 0
+    since: datetime | None = None
+    until: datetime | None = None
+    known: int = 0
+    """In how many of them the load is known: what forecasts learn from."""
+    gaps: list[tuple[datetime, datetime]] = field(default_factory=list)
+    """The spans between the first and the last in which it is not, in order."""
+    _load_until: datetime | None = None
+
+    def of(self, quarters: Iterable[Quarter]) -> Iterator[Quarter]:
+        """Yield the quarters, which come in order of time, as they are."""
+        for quarter in quarters:
+            self.quarters += 1
+            if self.since is None:
+                self.since = quarter.start
+            if quarter.load_wh is not None:
+                self.known += 1
+                self._gap(quarter.start)
+                self._load_until = quarter.end
+            self.until = quarter.end
+            yield quarter
+        if self.until is not None:
+            self._gap(self.until)
+
+    def _gap(self, until: datetime) -> None:
+        """Note that nothing was known since the load was known last, if that is so."""
+        since = self._load_until or self.since
+        if since is not None and since < until:
+            self.gaps.append((since, until))
 
 
 @dataclass(slots=True)
@@ -56,7 +92,8 @@ def quarters_of(intervals: Iterable[Interval]) -> Iterator[Quarter]:
             quarter = known.setdefault(start, _Open())
             for channel, energy_wh in interval.energies_wh.items():
                 quarter.energy_wh[channel] += energy_wh * inside_s / length_s
-                quarter.covered_s[channel] += covered * inside_s
+                share = covered if channel in (IMPORT, EXPORT) else 1.0
+                quarter.covered_s[channel] += share * inside_s
             quarter.facts |= interval.facts
             start += QUARTER
     for start, quarter in known.items():
@@ -78,6 +115,22 @@ def statistics_hours(
                 continue
             energy_wh = max(sign * mean_w, 0.0)
         yield datetime.fromtimestamp(row["start"], UTC), energy_wh
+
+
+def summed(parts: Iterable[Iterable[tuple[datetime, float]]]) -> list[tuple[datetime, float]]:
+    """Return the sums of hourly energies of several meters, such as the two of a tariff.
+
+    Before its first hour a meter was not there yet and counts as nothing; an hour that
+    one of them does not know later is left out.
+    """
+    meters = [meter for part in parts if (meter := dict(part))]
+    firsts = [min(meter) for meter in meters]
+    hours = sorted(set().union(*meters))
+    return [
+        (at, sum(meter.get(at, 0.0) for meter in meters))
+        for at in hours
+        if all(at in meter or at < first for meter, first in zip(meters, firsts, strict=True))
+    ]
 
 
 def hourly_intervals(
