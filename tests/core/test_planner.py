@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from custom_components.computeload.core.plan import (
     PlanProblem,
     PlanSource,
 )
+from custom_components.computeload.core.plan_lp import DispatchLp, Solution
 from custom_components.computeload.core.planner import Planner, check
 
 START = datetime(2026, 3, 2, 0, 0, tzinfo=UTC)
@@ -77,6 +80,32 @@ def test_a_warm_plan_is_the_plan_of_a_new_planner() -> None:
     planner.plan(problem(energy_wh=5_000.0))
     again = planner.plan(problem())
     assert again.cost_eur == pytest.approx(Planner().plan(problem()).cost_eur, abs=1e-6)
+
+
+def test_another_user_of_the_solver_in_the_same_process_does_not_stop_it() -> None:
+    # HiGHS has one pool of threads per process, and refuses another number of them later.
+    script = """
+import highspy, sys
+other = highspy.Highs()
+other.setOptionValue("threads", 2)
+other.run()
+from tests.core.test_planner import problem
+from custom_components.computeload.core.planner import Planner
+sys.exit(Planner().plan(problem()).source.value != "optimiser")
+"""
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0  # noqa: S603 - its own interpreter
+
+
+def test_a_failing_optimiser_is_said_once_and_rules_plan_meanwhile(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(self: DispatchLp, problem: PlanProblem) -> Solution:
+        raise PlanError("no plan")
+
+    monkeypatch.setattr(DispatchLp, "solve", fail)
+    planner = Planner()
+    assert [planner.plan(problem()).source for _ in range(3)] == 3 * [PlanSource.RULES]
+    assert len(caplog.records) == 1
 
 
 def test_an_export_price_above_the_import_price_does_not_make_it_turn_in_circles() -> None:

@@ -46,6 +46,8 @@ class Schedule:
     run_s: float = 0.0
     errors: dict[str, dict[int, tuple[float, float]]] = field(default_factory=dict)
     """Of load and PV, per lead in steps: mean absolute error, and that of persistence."""
+    coverage: dict[str, dict[int, float]] = field(default_factory=dict)
+    """Of load and PV, per lead in steps: how often the 80 % interval held."""
 
 
 def run(
@@ -108,10 +110,9 @@ class _Run:
             if progress is not None and step % 960 == 0:
                 progress(step / n)
         self.result.run_s = time.perf_counter() - begun
-        self.result.errors = {
-            "load": self._planning.load.errors(),
-            "pv": self._planning.pv.errors(),
-        }
+        forecasts = {"load": self._planning.load, "pv": self._planning.pv}
+        self.result.errors = {name: each.errors() for name, each in forecasts.items()}
+        self.result.coverage = {name: each.coverage() for name, each in forecasts.items()}
         return self.result
 
     def _due(self, step: int) -> bool:

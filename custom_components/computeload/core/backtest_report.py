@@ -22,6 +22,7 @@ from .tariff import (
 
 _HOURS: Final = 0.25
 _MINUTES: Final = 15
+_TOLERANCE_KW: Final = 1e-3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +65,12 @@ def without_battery(series: Measured, site: TestSite) -> Cost:
     """Return what the site costs with its PV, but without battery and control."""
     grid_w = series.load_w - series.pv_per_kwp * site.pv_peak_kw * 1000.0
     return cost_of(series, site, grid_w, np.zeros(len(series)))
+
+
+def raised_kw(before: Cost, after: Cost) -> dict[str, float]:
+    """Return by how much the battery raised a billed peak, for each period in which it did."""
+    rises = {period: after.peaks[period] - peak for period, peak in before.peaks.items()}
+    return {period: rise for period, rise in rises.items() if rise > _TOLERANCE_KW}
 
 
 def bound_of(series: Measured, site: TestSite) -> tuple[Cost, Best]:
@@ -125,10 +132,15 @@ def report(series: Measured, site: TestSite, schedule: Schedule) -> dict[str, ob
             "without_battery": before.peaks,
             "with_battery": after.peaks,
             "perfect_foresight": best.peaks,
+            "raised_by_battery": raised_kw(before, after),
         },
         "forecast": {
             name: {
-                f"{lead * _MINUTES} min": {"mae_kw": own / 1000.0, "persistence_kw": naive / 1000.0}
+                f"{lead * _MINUTES} min": {
+                    "mae_kw": own / 1000.0,
+                    "persistence_kw": naive / 1000.0,
+                    "within_80_percent_interval": schedule.coverage[name].get(lead),
+                }
                 for lead, (own, naive) in errors.items()
             }
             for name, errors in schedule.errors.items()

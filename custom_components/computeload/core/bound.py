@@ -185,7 +185,8 @@ def _solve(prices: Floats, lower: Floats, upper: Floats, rows: _Rows) -> Floats:
     lp.a_matrix_.index_ = row[order].astype(np.int32)
     lp.a_matrix_.value_ = np.concatenate(rows.values)[order]
     highs = highspy.Highs()  # type: ignore[no-untyped-call]
-    highs.setOptionValue("output_flag", False)  # noqa: FBT003 - HiGHS has it so
+    for option, value in (("output_flag", False), ("parallel", "off")):
+        highs.setOptionValue(option, value)
     highs.passModel(lp)
     highs.run()
     if highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:

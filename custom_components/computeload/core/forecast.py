@@ -7,6 +7,7 @@ Vovk et al., *Algorithmic Learning in a Random World*, 2005). Nothing is known b
 it has happened, and with little history the forecast is what the load does now.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -23,6 +24,12 @@ DAY: Final = 96
 LEADS: Final[Ints] = np.array([1, 2, 4, 8, 16, 32, 48, 72, 96, 144, 192], dtype=np.int64)
 """Leads, in steps, at which errors are kept; between them is interpolated."""
 QUANTILES: Final[Floats] = np.array([0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95])
+INTERVAL: Final = (1, 5)
+"""Of QUANTILES, the ends of the interval that is kept true: it shall hold 80 %."""
+_COVER: Final = 0.8
+_CORRECTION: Final = 0.05
+"""How fast the interval is widened or narrowed when a day does not keep to that."""
+_KEPT_DAYS: Final = 400
 _APART: Final = 4
 """Steps between two forecasts that are remembered. More are made when a load surprises:
 errors of those would say what jumps are like, not what the load is like."""
@@ -32,8 +39,11 @@ _MEMORY_DAYS: Final = 28
 _LEAST_DAYS: Final = 3
 """Errors of fewer days do not weigh models yet."""
 _QUANTILE_DAYS: Final = 42
+_ROUNDING_W: Final = 1e-6
 _PRIOR_SPREAD: Final = 0.25
-"""Half width of the quantiles, as a share of the mean load, while there are no errors."""
+"""Half width of the quantiles, as a share of the mean load, while nothing is known."""
+_CHANGES: Final = 3
+"""History of so many leads shows how much changes over one of them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,6 +72,14 @@ class _Archive:
     models: list[Floats] = field(default_factory=list)
     """Each of shape (models, leads)."""
     combined: list[Floats] = field(default_factory=list)
+    spread: list[Floats] = field(default_factory=list)
+    """Each of shape (2, leads): what was added for the ends of the interval."""
+
+    def forget(self, before: int) -> None:
+        """Drop what was issued before a step."""
+        count = bisect_left(self.issued, before)
+        for column in (self.issued, self.models, self.combined, self.spread):
+            del column[:count]
 
     def newest(self, count: int) -> tuple[Ints, Floats, Floats]:
         """Return the last ``count`` issues, predictions by model and combined."""
@@ -90,6 +108,7 @@ class Forecaster:
         self._weights = np.zeros((len(self._models), len(LEADS)))
         self._weights[0] = 1.0
         self._offsets: Floats | None = None
+        self._width = np.ones(len(LEADS))
         self._day = -1
 
     def extend(self, start_s: int, values: Floats) -> None:
@@ -104,6 +123,7 @@ class Forecaster:
             self._day = day
             for model in self._models:
                 model.refit(self.past)
+            self._archive.forget(len(self.past) - _KEPT_DAYS * DAY)
             self._learn()
 
     def forecast(self, count: int) -> Forecast:
@@ -123,13 +143,46 @@ class Forecaster:
             self._archive.issued.append(issued)
             self._archive.models.append(paths[:, LEADS - 1])
             self._archive.combined.append(mean[LEADS - 1])
-        offsets = self._offsets
-        if offsets is None:
-            spread = _PRIOR_SPREAD * float(np.mean(np.abs(self.past.values[-7 * DAY :])))
-            growth = 1.0 - np.exp(-LEADS / 32.0)
-            offsets = np.asarray(np.outer((QUANTILES - 0.5) * 2.0 * spread, growth), np.float64)
+            self._archive.spread.append(self._spread()[INTERVAL, :])
+        offsets = self._spread()
         across = np.array([np.interp(leads[:count], LEADS, row) for row in offsets])
         return Forecast(mean_w=mean[:count], offsets_w=across)
+
+    def _spread(self) -> Floats:
+        """Return what to add at LEADS for each of QUANTILES."""
+        if self._offsets is not None:
+            return self._offsets * self._width
+        # Young: how much it has changed over each lead so far, or else a guess.
+        values = self.past.values
+        guess_w = _PRIOR_SPREAD * float(np.mean(np.abs(values)))
+        growth = 1.0 - np.exp(-LEADS / 32.0)
+        offsets = np.asarray(np.outer((QUANTILES - 0.5) * 2.0 * guess_w, growth), np.float64)
+        for index, lead in enumerate(LEADS.tolist()):
+            if len(values) > _CHANGES * lead:
+                offsets[:, index] = np.quantile(values[lead:] - values[:-lead], QUANTILES)
+        return offsets
+
+    def coverage(self) -> dict[int, float]:
+        """Return, per lead in steps, the share of steps within their 80 % interval."""
+        inside = self._inside(len(self._archive.issued))
+        shares = {lead: inside[:, index] for index, lead in enumerate(LEADS.tolist())}
+        return {
+            lead: float(np.nanmean(column))
+            for lead, column in shares.items()
+            if np.isfinite(column).any()
+        }
+
+    def _inside(self, count: int) -> Floats:
+        """Return whether the interval held (1, 0), of the newest issues; NaN: not yet known."""
+        issued, _, combined = self._archive.newest(count)
+        if not len(issued):
+            return np.zeros((0, len(LEADS)))
+        spread = np.array(self._archive.spread[-count:])
+        at = issued[:, None] + LEADS
+        known = at < len(self.past)
+        error = self.past.values[np.where(known, at, 0)] - combined
+        held = (error >= spread[:, 0] - _ROUNDING_W) & (error <= spread[:, 1] + _ROUNDING_W)
+        return np.where(known, held, np.nan)
 
     def errors(self) -> dict[int, tuple[float, float]]:
         """Return, per lead in steps, the mean absolute error: the forecast's, persistence's."""
@@ -166,3 +219,19 @@ class Forecaster:
             self._weights[:, index] = weights / weights.sum()
             offsets.append(np.quantile(actual - combined[done, index], QUANTILES))
         self._offsets = np.array(offsets).T
+        self._keep_true()
+
+    def _keep_true(self) -> None:
+        """Widen the interval at leads where the steps of the last day fell out of it too often.
+
+        Gibbs and Candès, *Adaptive conformal inference under distribution shift*, 2021: in the
+        long run the interval then holds what it says, whatever the load does.
+        """
+        first = len(self.past) - DAY
+        for index, lead in enumerate(LEADS.tolist()):
+            low = bisect_left(self._archive.issued, first - lead)
+            high = bisect_left(self._archive.issued, first - lead + DAY)
+            if low < high:
+                inside = self._inside(len(self._archive.issued) - low)[: high - low, index]
+                if not np.isnan(inside).any():
+                    self._width[index] *= np.exp(_CORRECTION * (_COVER - inside.mean()))

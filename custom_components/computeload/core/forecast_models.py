@@ -162,6 +162,31 @@ class Profile:
         return base + decayed
 
 
+class DayBefore:
+    """As at the same time a day before, from where it is now drifting back to that.
+
+    By the sun, not by the clock: days here have 24 hours.
+    """
+
+    def __init__(self, *, decay_h: float) -> None:
+        """Start; how far now is from the day before decays with ``decay_h``."""
+        self._decay_h = decay_h
+
+    def refit(self, past: Past) -> None:
+        """Learn nothing."""
+
+    def predict(self, past: Past, future: Steps) -> Floats:
+        """Return the last day again and again, pulled towards what is now."""
+        reach = np.arange(1, len(future.slots) + 1)
+        values = past.values
+        if len(values) <= DAY:
+            return np.full(len(reach), values[-1])
+        base: Floats = values[-DAY:][(reach - 1) % DAY]
+        distance = values[-1] - values[-1 - DAY]
+        decayed: Floats = distance * np.exp(reach * -past.step_s / (3600.0 * self._decay_h))
+        return base + decayed
+
+
 class RobustRegression:
     """The change from now, by least absolute deviations on a few lags and means.
 
@@ -285,10 +310,12 @@ def standard_models() -> Sequence[Model]:
 
 
 def pv_models() -> Sequence[Model]:
-    """Return the models for PV: its day, as it was lately."""
+    """Return the models for PV: its day, as it was lately; between clouds also as it is now."""
     return (
         Profile(days=5, decay_h=2.0),
         Profile(days=14, decay_h=2.0),
         Profile(days=2, decay_h=6.0),
         Profile(days=5, decay_h=0.0),
+        DayBefore(decay_h=2.0),
+        Persistence(),
     )

@@ -215,7 +215,9 @@ class DispatchLp:
         lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
         lp.a_matrix_.start_, lp.a_matrix_.index_, lp.a_matrix_.value_ = starts, indices, values
         self._highs = highspy.Highs()  # type: ignore[no-untyped-call]
-        for option, value in (("output_flag", False), ("threads", 1)):
+        # No number of threads: HiGHS has one pool per process, and refuses to solve where
+        # another user of it has asked for another number.
+        for option, value in (("output_flag", False), ("parallel", "off")):
             self._highs.setOptionValue(option, value)
         self._highs.passModel(lp)
 

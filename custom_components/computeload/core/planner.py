@@ -49,6 +49,7 @@ class Planner:
         """Start without any programme. ``optimise=False`` plans by rules alone."""
         self._optimise = optimise and HAS_OPTIMISER
         self._programmes: OrderedDict[Shape, DispatchLp] = OrderedDict()
+        self._failing = False
 
     def plan(self, problem: PlanProblem) -> Plan:
         """Return the plan for a problem; raises PlanError for one that contradicts itself."""
@@ -57,8 +58,11 @@ class Planner:
                 plan = _from_solution(problem, self._programme(problem).solve(problem))
                 check(problem, plan)
             except PlanError as error:
-                _LOGGER.warning("Planning by simple rules for now: %s", error)
+                if not self._failing:
+                    _LOGGER.warning("Planning by simple rules for now: %s", error)
+                self._failing = True
             else:
+                self._failing = False
                 return plan
         plan = _from_rules(problem)
         check(problem, plan)
