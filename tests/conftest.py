@@ -27,6 +27,13 @@ if TYPE_CHECKING:
     from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let ``scripts/soak`` say how long, and with which faults."""
+    group = parser.getgroup("computeload")
+    group.addoption("--soak-hours", type=float, default=1.0, help="simulated hours of the soak")
+    group.addoption("--soak-seed", type=int, default=1, help="of everything random in the soak")
+
+
 @pytest.fixture(autouse=True)
 def find_the_integration(request: pytest.FixtureRequest) -> None:
     """Let Home Assistant load integrations from `custom_components`, and keep files apart."""

@@ -2,15 +2,16 @@
 
 from collections.abc import AsyncIterator, Iterator
 import logging
+from unittest.mock import patch
 
-from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
 import pytest
 
 from custom_components.computeload.simulator.server import SimulatedSite
+from custom_components.computeload.simulator.spec import Scenario
 
-from .fast_time import fast_time
-from .lab import CHARGING_KW, SHAVING_KW, Lab, build_site, set_up_lab
+from .fast_time import SPEED, fast_time
+from .lab import CHARGING_KW, SHAVING_KW, Lab, build_site, controlled, islanding_lab
 
 CHATTY = ("asyncio", "homeassistant", "modbus_connection", "pymodbus.logging", "tmodbus")
 
@@ -43,47 +44,44 @@ def into_window_s_fixture() -> float:
     return 300.0
 
 
+@pytest.fixture(name="scenario")
+def scenario_fixture() -> Scenario:
+    """Return the lab of most tests: nothing in it happens by chance."""
+    return islanding_lab()
+
+
+@pytest.fixture(name="speed")
+def speed_fixture() -> float:
+    """Return how many times as fast as real time passes."""
+    return SPEED
+
+
 @pytest.fixture(name="site")
 async def site_fixture(
     hass: HomeAssistant,
     socket_enabled: None,
+    scenario: Scenario,
+    speed: float,
     into_window_s: float,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[SimulatedSite]:
     """Return the lab's devices behind their sockets, in fast time."""
-    fast_time()
-    site = build_site(into_window_s)
-    monkeypatch.setattr("custom_components.computeload.SystemClock", lambda: site.clock)
-    await site.start()
-    yield site
-    await site.stop()
-
-
-async def _controlled(hass: HomeAssistant, site: SimulatedSite, target_kw: float) -> Lab:
-    lab = await set_up_lab(hass, site, target_kw)
-    await lab.until(lambda: abs(lab.battery_w) > 5_000.0, within_s=20.0)
-    # A few seconds more, and what is commanded is what is given.
-    await lab.seconds(5.0)
-    return lab
-
-
-async def _put_away(lab: Lab) -> None:
-    if lab.entry.state is ConfigEntryState.LOADED and lab.hass.is_running:
-        await lab.hass.config_entries.async_unload(lab.entry.entry_id)
-    await lab.hass.async_block_till_done()
+    fast_time(speed)
+    site = build_site(scenario, into_window_s)
+    with patch("custom_components.computeload.SystemClock", lambda: site.clock):
+        await site.start()
+        yield site
+        await site.stop()
 
 
 @pytest.fixture(name="shaving")
 async def shaving_fixture(hass: HomeAssistant, site: SimulatedSite) -> AsyncIterator[Lab]:
     """Return a lab whose batteries give 6 kW to keep a target of 5 kW."""
-    lab = await _controlled(hass, site, SHAVING_KW)
-    yield lab
-    await _put_away(lab)
+    async with controlled(hass, site, SHAVING_KW) as lab:
+        yield lab
 
 
 @pytest.fixture(name="charging")
 async def charging_fixture(hass: HomeAssistant, site: SimulatedSite) -> AsyncIterator[Lab]:
     """Return a lab whose batteries take 7 kW, with room below a target of 20 kW."""
-    lab = await _controlled(hass, site, CHARGING_KW)
-    yield lab
-    await _put_away(lab)
+    async with controlled(hass, site, CHARGING_KW) as lab:
+        yield lab

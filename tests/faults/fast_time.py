@@ -19,9 +19,10 @@ LOOK_S: Final = 0.01
 class FastTime:
     """The clock of a running event loop, from now until that loop is closed."""
 
-    def __init__(self, loop: Any) -> None:
+    def __init__(self, loop: Any, speed: float) -> None:
         """Take the loop's clock over; it goes on from where it is."""
         self.now_s: float = loop.time()
+        self._speed = speed
         self._in_threads = 0
         # Its debug mode keeps the stack of every call, at several times the cost of the call.
         loop.set_debug(False)
@@ -43,8 +44,8 @@ class FastTime:
         if self._in_threads:
             return self._wait(LOOK_S)
         began_s = time.monotonic()
-        ready = self._wait(timeout_s / SPEED)
-        waited_s = (time.monotonic() - began_s) * SPEED
+        ready = self._wait(timeout_s / self._speed)
+        waited_s = (time.monotonic() - began_s) * self._speed
         # What the operating system let us wait too long has not happened.
         self.now_s += min(waited_s, timeout_s) if ready else timeout_s
         return ready
@@ -59,6 +60,6 @@ class FastTime:
         self._in_threads -= 1
 
 
-def fast_time() -> FastTime:
+def fast_time(speed: float = SPEED) -> FastTime:
     """Let the running event loop's time pass fast."""
-    return FastTime(asyncio.get_running_loop())
+    return FastTime(asyncio.get_running_loop(), speed)

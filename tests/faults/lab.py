@@ -1,17 +1,25 @@
 """The lab whose devices fail: a real Home Assistant in control of it, and what to ask it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
+from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import issue_registry as ir
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.computeload.const import CONF_TARGET_PEAK_KW, DOMAIN, LOGGER
+from custom_components.computeload.const import (
+    CONF_LINK,
+    CONF_TARGET_PEAK_KW,
+    DOMAIN,
+    LINK_TCP,
+    LOGGER,
+)
 from custom_components.computeload.controller import Controller
 from custom_components.computeload.coordinator import SiteRuntime
 from custom_components.computeload.core.site import Strategy
@@ -21,7 +29,10 @@ from custom_components.computeload.simulator.clock import SimClock
 from custom_components.computeload.simulator.faults import Fault
 from custom_components.computeload.simulator.port import Write
 from custom_components.computeload.simulator.server import SimulatedSite
+from custom_components.computeload.simulator.spec import Scenario
 from tests.common import add_asset, async_set_up, real_entry, steady_lab
+
+from .gateway import HOST, Gateway
 
 type Injected = tuple[Fault, dict[str, float | str]]
 
@@ -36,14 +47,15 @@ def faults(which: dict[str, Injected]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize(("fault", "parameters"), which.values(), ids=which)
 
 
-def build_site(into_window_s: float) -> SimulatedSite:
-    """Return the lab at noon, its first cabinet able to carry it as an island.
-
-    Its time is the event loop's, and starts so far into a quarter of an hour.
-    """
+def islanding_lab() -> Scenario:
+    """Return the lab at noon, its first cabinet able to carry it as an island."""
     scenario = steady_lab()
     first, second = scenario.batteries
-    scenario = replace(scenario, batteries=(replace(first, islanding=True), second))
+    return replace(scenario, batteries=(replace(first, islanding=True), second))
+
+
+def build_site(scenario: Scenario, into_window_s: float) -> SimulatedSite:
+    """Return a site whose time is the event loop's, from so far into a quarter of an hour."""
     start = window_start(scenario.default_start()) + timedelta(seconds=into_window_s)
     site = SimulatedSite(scenario, start=start)
     site.clock = SimClock(site.clock.start, 1.0, asyncio.get_running_loop().time)
@@ -162,13 +174,43 @@ class Lab:
         await self.call("select", "select_option", "select.lab_strategy", option=strategy.value)
 
 
-async def set_up_lab(hass: HomeAssistant, site: SimulatedSite, target_kw: float) -> Lab:
-    """Configure the lab as a real site with real links, and switch control on."""
+async def set_up_lab(
+    hass: HomeAssistant,
+    site: SimulatedSite,
+    target_kw: float,
+    *,
+    options: Mapping[str, Any] | None = None,
+    gateway: Gateway | None = None,
+    behind: Collection[str] = (),
+) -> Lab:
+    """Configure the lab as a real site with real links, and switch control on.
+
+    The devices ``behind`` a gateway are reached through it.
+    """
     entry = real_entry(**{CONF_TARGET_PEAK_KW: target_kw})
     entry.add_to_hass(hass)
+    hass.config_entries.async_update_entry(entry, options=options or {})
     for device_id in site.endpoints:
-        add_asset(hass, entry, site, device_id)
+        through = {}
+        if gateway is not None and device_id in behind:
+            through[CONF_LINK] = {"type": LINK_TCP, "host": HOST, "port": gateway.port}
+        add_asset(hass, entry, site, device_id, poll_s=1.0, **through)
     await async_set_up(hass, entry)
     lab = Lab(hass, site, entry)
     await lab.switch(on=True)
     return lab
+
+
+@asynccontextmanager
+async def controlled(
+    hass: HomeAssistant, site: SimulatedSite, target_kw: float, **settings: Any
+) -> AsyncIterator[Lab]:
+    """Set a lab up, wait until its batteries do what they should, and put it away again."""
+    lab = await set_up_lab(hass, site, target_kw, **settings)
+    await lab.until(lambda: abs(lab.battery_w) > 5_000.0, within_s=20.0)
+    # A few seconds more, and what is commanded is what is given.
+    await lab.seconds(5.0)
+    yield lab
+    if lab.entry.state is ConfigEntryState.LOADED and lab.hass.is_running:
+        await lab.hass.config_entries.async_unload(lab.entry.entry_id)
+    await lab.hass.async_block_till_done()

@@ -73,6 +73,28 @@ async def test_a_battery_that_ignores_commands_is_found_out_and_taken_up_again(
     await grid_is_held(lab)
 
 
+async def test_a_battery_that_is_stuck_on_its_last_command_is_found_out(shaving: Lab) -> None:
+    lab, cabinet, stuck_w = shaving, shaving.cabinets[0], shaving.cabinets[0].power_w
+    await lab.fault("cabinet1", Fault.STUCK)
+    # As long as it is to do what it does, nobody can tell, and nothing is wrong.
+    await lab.seconds(LAPSE_S + 10.0)
+    assert cabinet.power_w == pytest.approx(stuck_w, rel=0.02)
+    assert not lab.issue("not_following", "cabinet1")
+    await lab.call("number", "set_value", "number.lab_target_peak", value=15.0)
+    await lab.until(lambda: lab.issue("not_following", "cabinet1"), within_s=FOUND_OUT_S)
+    await lab.seconds(LAPSE_S)
+    assert cabinet.power_w == pytest.approx(stuck_w, rel=0.02)
+    # The other one charges, and gives again what is missing below the former target.
+    assert lab.cabinets[1].power_w < -1_000.0
+    assert lab.site.physics.grid_w <= 15_300.0
+    await lab.call("number", "set_value", "number.lab_target_peak", value=SHAVING_KW)
+    await grid_is_held(lab)
+
+    await lab.mend()
+    await lab.until(lambda: not lab.issue("not_following", "cabinet1"), within_s=5.0 * PAUSE_S)
+    await grid_is_held(lab)
+
+
 async def test_the_setpoint_of_a_second_master_is_corrected(shaving: Lab) -> None:
     lab, cabinet, before_w = shaving, shaving.cabinets[0], shaving.cabinets[0].power_w
     began_s = lab.now_s
@@ -123,6 +145,28 @@ async def test_a_battery_without_a_state_of_charge_is_released(shaving: Lab) -> 
 
 
 @pytest.mark.parametrize("device_id", ["cabinet1", "cabinet2"])
+async def test_a_battery_whose_limits_are_reduced_gives_what_it_can(
+    shaving: Lab, device_id: str
+) -> None:
+    lab, shaved_w = shaving, shaving.battery_w
+    cabinet = lab.site.physics.batteries[device_id]
+    before_w = cabinet.power_w
+    await lab.fault(device_id, Fault.OVERHEAT, ambient_c=53.9)
+    cabinet.temperature_c = 53.9
+    await grid_is_held(lab)
+    # A tenth of its power is left to it at this temperature.
+    assert 0.0 < cabinet.power_w <= 0.12 * cabinet.spec.discharge_w
+    # The limit is that of its cells, from which losses are still to be taken.
+    assert (cabinet.command_w or 0.0) <= 1.06 * cabinet.discharge_limit_w
+    assert lab.battery_w > 0.9 * shaved_w
+    assert not lab.issue("not_following", device_id)
+
+    await lab.mend()
+    cabinet.temperature_c = 25.0
+    await lab.until(lambda: cabinet.power_w > 0.9 * before_w, within_s=FOLLOWS_S)
+
+
+@pytest.mark.parametrize("device_id", ["cabinet1", "cabinet2"])
 async def test_a_battery_that_is_too_hot_is_asked_for_nothing(shaving: Lab, device_id: str) -> None:
     lab, shaved_w = shaving, shaving.battery_w
     cabinet = lab.site.physics.batteries[device_id]
@@ -133,8 +177,12 @@ async def test_a_battery_that_is_too_hot_is_asked_for_nothing(shaving: Lab, devi
     assert cabinet.power_w == 0.0
     assert cabinet.command_w == 0.0
     assert lab.battery_w > 0.9 * shaved_w
+    # The other one has no register for its alarms; what it shows are its limits.
+    alarm = "binary_sensor.battery_cabinet_1_alarm"
+    assert (lab.state(alarm) == "on") == (device_id == "cabinet1")
 
     await lab.mend()
     cabinet.temperature_c = 25.0
+    await lab.until(lambda: lab.state(alarm) == "off", within_s=12.0)
     await lab.until(lambda: cabinet.power_w > 0.9 * before_w, within_s=FOLLOWS_S)
     assert not lab.issue("not_following", device_id)

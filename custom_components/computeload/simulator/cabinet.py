@@ -80,6 +80,7 @@ class BatteryPhysics:
         "revert_to_w",
         "soc",
         "spec",
+        "stuck",
         "temperature_c",
     )
 
@@ -104,6 +105,8 @@ class BatteryPhysics:
         self.revert_to_w: float | None = None
         self.lapses = 0
         """How often a command ran out because nobody repeated it."""
+        self.stuck = False
+        """Whether the command in force never runs out."""
         self._target_w = 0.0
         self._pending: deque[tuple[float, float | None]] = deque()
         self._step_h = step_s / 3600.0
@@ -163,7 +166,7 @@ class BatteryPhysics:
         ``grid_w`` is the site's exchange of the step before, as the cabinet's own
         transformer sees it.
         """
-        if elapsed_s >= self.command_expires_s:
+        if elapsed_s >= self.command_expires_s and not self.stuck:
             self.lapses += 1
             self.command(self.revert_to_w, elapsed_s)
         pending = self._pending

@@ -49,6 +49,8 @@ class Fault(StrEnum):
     """Writes are answered with exception ``code``; reads work."""
     IGNORED_WRITES = "ignored_writes"
     """Writes are acknowledged and do nothing."""
+    STUCK = "stuck"
+    """Likewise, and the command in force never lapses."""
     RESTART = "restart"
     """Once: gone for ``downtime_s`` real seconds, then counters at zero, RAM empty."""
     SOC_JUMP = "soc_jump"
@@ -95,6 +97,7 @@ _RULES: Final = {
     Fault.DROP_MID_FRAME: _Rule(numbers={"bytes": (5, 1, 260)}),
     Fault.REFUSED_WRITES: _Rule(numbers={"code": (4, 1, 255)}),
     Fault.IGNORED_WRITES: _Rule(),
+    Fault.STUCK: _Rule(whom="battery"),
     Fault.RESTART: _Rule(numbers={"downtime_s": (1.0, 0.0, 3600.0)}),
     Fault.SOC_JUMP: _Rule(whom="battery", numbers={"soc": (None, 0.0, 1.0)}),
     Fault.OVERHEAT: _Rule(whom="battery", numbers={"ambient_c": (50.0, -40.0, 80.0)}),
@@ -193,6 +196,7 @@ class FaultPanel:
             return
         port = site.ports[device_id]
         if (battery := site.battery_behind(device_id)) is not None:
+            battery.stuck = Fault.STUCK in faults
             hot = faults.get(Fault.OVERHEAT, {})
             battery.ambient_c = float(hot.get("ambient_c", battery.spec.ambient_c))
         _bend_values(port, faults)

@@ -172,7 +172,7 @@ class ModbusPort:
         )
         if Fault.REFUSED_WRITES in self.faults:
             return _refusal(request, int(self.faults[Fault.REFUSED_WRITES]["code"]))
-        if Fault.IGNORED_WRITES not in self.faults:
+        if not self.faults.keys() & {Fault.IGNORED_WRITES, Fault.STUCK}:
             self.device.write(function, request.address, registers)
         if function == WriteSingleRegisterResponse.function_code:
             return WriteSingleRegisterResponse(address=request.address, registers=registers)
