@@ -15,11 +15,11 @@ from modbus_connection import ModbusUnit
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.computeload import async_get_library
 from custom_components.computeload.asset_flow.modbus import STEPS
 from custom_components.computeload.const import DOMAIN
 from custom_components.computeload.core.model import AssetKind
 from custom_components.computeload.drivers.profile import Library
+from custom_components.computeload.library import async_get_library
 from custom_components.computeload.link import async_temporary_unit
 from custom_components.computeload.simulator.faults import Fault
 from custom_components.computeload.simulator.server import SimulatedSite

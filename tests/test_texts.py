@@ -249,6 +249,7 @@ def test_every_issue_has_a_title_and_a_remedy(texts: dict[str, Any]) -> None:
         "price_failed": {"details", "site"},
         "price_gaps": {"details", "site"},
         "price_tomorrow_missing": {"site"},
+        "profile_broken": {"file", "mistakes"},
         "pv_failed": {"details", "site"},
     }
     assert set(texts["issues"]) == set(told)

@@ -5,8 +5,6 @@ no Home Assistant, and the modules beside this one are the thin layer that joins
 Home Assistant. Data flows one way: readings in, decision, commands out, then publishing.
 """
 
-from pathlib import Path
-
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import ConfigEntryError, ConfigEntryNotReady
 from homeassistant.helpers import config_validation as cv, device_registry as dr
@@ -29,33 +27,22 @@ from .core.model import AssetKind
 from .core.watch import PLAUSIBLE_CONNECTIONS
 from .dashboard import async_setup_frontend
 from .drivers.base import DeviceError
-from .drivers.profile import Library, load_library
 from .ledger_store import LedgerStore, observing
+from .library import async_get_library, async_watch_library
 from .opening import async_open_device
 from .signals.site import SiteSignals, signal_store
 from .simulation import async_start_simulator
 from .simulator.sections import ScenarioError
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
-PROFILES = Path(__file__).parent / "drivers" / "profiles"
 
 
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:  # noqa: ARG001 - HA's signature
     """Set up what all sites share."""
     async_setup_actions(hass)
+    async_watch_library(hass)
     await async_setup_frontend(hass)
     return True
-
-
-async def async_get_library(hass: HomeAssistant) -> Library:
-    """Return the device profiles; the files are read once per start."""
-    library: Library | None = hass.data.get(DOMAIN)
-    if library is None:
-        library = await hass.async_add_executor_job(load_library, [PROFILES])
-        hass.data[DOMAIN] = library
-        for error in library.errors:
-            LOGGER.error("Device profile left out: %s", error)
-    return library
 
 
 async def async_setup_entry(hass: HomeAssistant, entry: ComputeLoadConfigEntry) -> bool:

@@ -53,6 +53,7 @@ async def async_get_config_entry_diagnostics(
             for asset_id, writer in controller.writers.items()
         },
         "devices": {key: _device(device) for key, device in runtime.devices.items()},
+        "own_profiles": sorted(runtime.library.own),
         "profile_errors": [str(error) for error in runtime.library.errors],
     }
     return async_redact_data(data, TO_REDACT)

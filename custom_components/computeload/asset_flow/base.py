@@ -16,7 +16,6 @@ from homeassistant.const import CONF_NAME
 from homeassistant.helpers.selector import BooleanSelector, TextSelector, TextSelectorConfig
 import voluptuous as vol
 
-from .. import async_get_library
 from ..const import (
     CONF_ACCEPT_STUCK,
     CONF_CAPACITY_KWH,
@@ -32,6 +31,7 @@ from ..const import (
 from ..core.model import AssetKind, Quantity
 from ..drivers.base import Datasheet, DeviceError
 from ..forms import choice, figure
+from ..library import async_get_library
 from ..live_values import async_describe
 from ..opening import Probe, async_probe, is_simulated, where, whereabouts
 

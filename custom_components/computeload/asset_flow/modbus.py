@@ -6,7 +6,6 @@ from homeassistant.config_entries import ConfigEntryState, SubentryFlowResult
 from homeassistant.const import CONF_HOST, CONF_PORT, CONF_TYPE
 import voluptuous as vol
 
-from .. import async_get_library
 from ..const import (
     CONF_LINK,
     CONF_MORE_UNIT_IDS,
@@ -30,6 +29,7 @@ from ..forms import (
     profile_choice,
     unit_id_fields,
 )
+from ..library import async_get_library
 from ..opening import is_simulated
 from .base import AssetFlow
 
