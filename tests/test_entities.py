@@ -267,7 +267,10 @@ async def test_a_counter_goes_on_from_before_a_restart(
 
 async def test_the_site_can_be_settled_without_any_device(hass: HomeAssistant) -> None:
     entry = MockConfigEntry(
-        domain=DOMAIN, title="Lab", entry_id="site", data={"connection_limit_kw": 25.0}
+        domain=DOMAIN,
+        title="Lab",
+        entry_id="site",
+        data={"currency": "EUR", "connection_limit_kw": 25.0},
     )
     entry.add_to_hass(hass)
     assert await hass.config_entries.async_setup(entry.entry_id)

@@ -17,7 +17,8 @@ from custom_components.computeload.core.ledger import EXPORT, IMPORT, Origin, Qu
 from custom_components.computeload.core.ledger_book import Observation
 from custom_components.computeload.core.ledger_csv_in import PastError
 from custom_components.computeload.core.model import Reason
-from custom_components.computeload.ledger_store import LedgerStore, observing
+from custom_components.computeload.ledger_store import LedgerStore
+from custom_components.computeload.observing import observing
 
 QUARTER = timedelta(minutes=15)
 
@@ -106,7 +107,7 @@ async def test_a_quarter_of_the_whole_site_gets_on_disk(
 
 async def test_what_the_controller_does_is_observed(still_site: MockConfigEntry) -> None:
     controller = still_site.runtime_data.controller
-    observe = observing(controller)
+    observe = observing(still_site.runtime_data)
     first = observe()
     assert (first.reason, first.soc) == (controller.data.reason, controller.data.soc)
     assert first.target_w == controller.target_w

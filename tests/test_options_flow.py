@@ -7,8 +7,6 @@ from unittest.mock import AsyncMock, patch
 
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from freezegun.api import FrozenDateTimeFactory
-from homeassistant.config_entries import ConfigFlowResult
 from homeassistant.core import HomeAssistant, ServiceCall, SupportsResponse
 from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.util import dt as dt_util
@@ -23,56 +21,12 @@ from custom_components.computeload.signals.sources import (
 from custom_components.computeload.simulator.spec import Prices, Scenario
 
 from .common import real_entry
+from .options import answer, open_page, options_of, site_fixture  # noqa: F401 - a fixture
 from .signals.payloads import HOUR, energy_charts, rows, uk_carbon
 from .test_config_flow import suggested, told
 
 LIMIT = {"entity": "sensor.limit", "fail_safe_kw": 4.2}
 POWER = {"unit_of_measurement": "kW"}
-MENU = ["price", "carbon", "pv", "operator"]
-
-
-@pytest.fixture(name="site")
-async def site_fixture(
-    hass: HomeAssistant, freezer: FrozenDateTimeFactory
-) -> AsyncIterator[MockConfigEntry]:
-    """Return a real site that runs, at a moment that lasts: no hour begins while one looks."""
-    freezer.move_to("2026-11-23T11:20:00+00:00")
-    await hass.config.async_set_time_zone("Europe/Berlin")
-    entry = real_entry()
-    entry.add_to_hass(hass)
-    assert await hass.config_entries.async_setup(entry.entry_id)
-    yield entry
-    assert await hass.config_entries.async_unload(entry.entry_id)
-    await hass.async_block_till_done()
-
-
-async def open_page(hass: HomeAssistant, site: MockConfigEntry, page: str) -> ConfigFlowResult:
-    """Begin, and choose a signal from the menu."""
-    menu = await hass.config_entries.options.async_init(site.entry_id)
-    assert menu["type"] is FlowResultType.MENU
-    assert menu["menu_options"] == MENU
-    return await answer(hass, menu, {"next_step_id": page}, FlowResultType.MENU)
-
-
-async def answer(
-    hass: HomeAssistant,
-    result: ConfigFlowResult,
-    answers: dict[str, Any],
-    shown: FlowResultType = FlowResultType.FORM,
-) -> ConfigFlowResult:
-    """Fill in what is shown."""
-    assert result["type"] is shown
-    result = await hass.config_entries.options.async_configure(result["flow_id"], answers)
-    await hass.async_block_till_done()
-    return result
-
-
-def options_of(result: ConfigFlowResult, field: str = "source") -> list[str]:
-    """Return what a field offers."""
-    schema = result["data_schema"]
-    assert schema is not None
-    options: list[Any] = schema.schema[field].config["options"]
-    return [each if isinstance(each, str) else each["value"] for each in options]
 
 
 def priced(hass: HomeAssistant, price: float = 100.0, **attributes: Any) -> None:

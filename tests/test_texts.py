@@ -14,14 +14,17 @@ import pytest
 from custom_components.computeload import (
     binary_sensor,
     number,
+    plan_sensors,
     select,
     sensor_tables,
     signal_sensors,
     switch,
 )
 from custom_components.computeload.core.model import AssetKind, Reason
+from custom_components.computeload.core.plan import PlanReason
 from custom_components.computeload.core.series import Kind
 from custom_components.computeload.core.site import ControlState, Strategy
+from custom_components.computeload.core.tariff import preset_names
 from custom_components.computeload.drivers.base import DeviceError
 from custom_components.computeload.signals.limit import Source
 from custom_components.computeload.signals.sources import CARBON_SOURCES, PRICE_SOURCES
@@ -86,6 +89,7 @@ def called_with_text(function: str) -> set[str]:
                 sensor_tables.ASSET_SENSORS,
                 sensor_tables.ENERGY_SENSORS,
                 (sensor_tables.CHANNEL_POWER_SENSOR, sensor_tables.CHANNEL_ENERGY_SENSOR),
+                plan_sensors.PLAN_SENSORS,
                 signal_sensors.SIGNAL_SENSORS,
                 signal_sensors.OPERATOR_SENSORS,
             ],
@@ -115,6 +119,8 @@ def test_every_entity_has_a_name_and_every_name_an_entity(
         ("sensor", "controller_state", ControlState),
         ("select", "strategy", Strategy),
         ("sensor", "price_kind", Kind),
+        ("sensor", "plan_reason", PlanReason),
+        ("sensor", "plan_status", plan_sensors.Status),
         ("sensor", "operator_limit_source", Source),
     ],
 )
@@ -143,22 +149,26 @@ def test_every_exception_is_used(texts: dict[str, Any]) -> None:
     assert set(texts["exceptions"]) - raised - errors == set()
 
 
+OPTIONS = tuple(PACKAGE.glob("options_*.py"))
+
+
 def signal_errors(part: str) -> set[str]:
     """Return the keys of the errors that signals raise, in one part of the package."""
-    files = (PACKAGE / part).glob("*.py") if part else [PACKAGE / "options_flow.py"]
+    files = (PACKAGE / part).glob("*.py") if part else OPTIONS
     return {
         key for file in files for key in re.findall(r'SignalError\(\s*"(\w+)"', file.read_text())
     }
 
 
 def test_every_error_of_a_signal_has_a_sentence_where_it_shows(texts: dict[str, Any]) -> None:
-    assert signal_errors("signals") | signal_errors("") == set(texts["options"]["error"])
+    own = {"tariff_invalid", "efficiency_out_of_range", "cost_out_of_range"}
+    assert signal_errors("signals") | signal_errors("") | own == set(texts["options"]["error"])
     for key in signal_errors("signals"):
         assert texts["exceptions"][key]["message"] == texts["options"]["error"][key]
 
 
 def test_the_options_flow_has_exactly_the_texts_that_it_uses(texts: dict[str, Any]) -> None:
-    code = (PACKAGE / "options_flow.py").read_text()
+    code = "".join(file.read_text() for file in OPTIONS)
     steps = set(re.findall(r"async def async_step_(\w+)\(", code))
     assert steps == set(texts["options"]["step"])
     assert set(texts["options"]["step"]["init"]["menu_options"]) < steps
@@ -174,6 +184,7 @@ def test_the_options_flow_has_exactly_the_texts_that_it_uses(texts: dict[str, An
 
 def test_every_source_can_be_chosen_by_name(texts: dict[str, Any]) -> None:
     choices = texts["selector"]
+    assert set(choices["tariff_preset"]["options"]) == {*preset_names(), "none", "document"}
     assert set(choices["price_source"]["options"]) == {*PRICE_SOURCES, "none"}
     assert set(choices["carbon_source"]["options"]) == {*CARBON_SOURCES, "none"}
     assert set(choices["operator_now"]["options"]) == {str(source) for source in Source}
@@ -244,6 +255,7 @@ def test_every_issue_has_a_title_and_a_remedy(texts: dict[str, Any]) -> None:
         "carbon_failed": {"site", "details"},
         "ledger_not_written": {"problem", "site", "waiting"},
         "meter_silent": {"device", "site"},
+        "optimiser_missing": {"site"},
         "not_following": {"device", "site"},
         "operator_signal_lost": {"entity", "limit", "site"},
         "price_failed": {"details", "site"},
@@ -251,6 +263,7 @@ def test_every_issue_has_a_title_and_a_remedy(texts: dict[str, Any]) -> None:
         "price_tomorrow_missing": {"site"},
         "profile_broken": {"file", "mistakes"},
         "pv_failed": {"details", "site"},
+        "tariff_broken": {"details", "site"},
     }
     assert set(texts["issues"]) == set(told)
     for key, issue in texts["issues"].items():

@@ -27,12 +27,15 @@ from .core.model import AssetKind
 from .core.watch import PLAUSIBLE_CONNECTIONS
 from .dashboard import async_setup_frontend
 from .drivers.base import DeviceError
-from .ledger_store import LedgerStore, observing
+from .ledger_store import LedgerStore
 from .library import async_get_library, async_watch_library
+from .observing import observing
 from .opening import async_open_device
+from .planning import PlanningCoordinator
 from .signals.site import SiteSignals, signal_store
 from .simulation import async_start_simulator
 from .simulator.sections import ScenarioError
+from .site_tariff import async_load_tariff
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
@@ -63,6 +66,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: ComputeLoadConfigEntry) 
     _register_site_device(hass, entry)
     for subentry_id in entry.subentries:
         _add_device(hass, entry, runtime, subentry_id)
+    runtime.tariff = await async_load_tariff(hass, entry)
     runtime.signals = SiteSignals(hass, entry)
     controller.operator_w = runtime.signals.operator_w
     runtime.ledger = LedgerStore(
@@ -70,8 +74,12 @@ async def async_setup_entry(hass: HomeAssistant, entry: ComputeLoadConfigEntry) 
         entry,
         clock,
         plausible_w=PLAUSIBLE_CONNECTIONS * controller.capacity_w,
-        observe=observing(controller),
+        observe=observing(runtime),
     )
+    runtime.planning = PlanningCoordinator(hass, entry)
+    controller.plan = lambda: runtime.planning.plan
+    controller.paid_w = runtime.planning.paid_w
+    controller.billed_w = lambda: runtime.planning.data.billed_w
     await controller.async_load()
     controller.async_adopt(runtime.devices)
     await _async_first_readings(runtime)
@@ -81,6 +89,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: ComputeLoadConfigEntry) 
     for device in runtime.devices.values():
         device.async_start()
     await runtime.signals.async_start()
+    runtime.planning.async_start()
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     entry.async_on_unload(entry.add_update_listener(_async_reload))
     return True

@@ -8,6 +8,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
+from datetime import datetime
 import math
 from typing import Final, override
 
@@ -29,9 +30,10 @@ from .const import (
 from .coordinator import ComputeLoadConfigEntry, DeviceCoordinator
 from .core.control import decide
 from .core.model import Clock, Command, Quantity, Reading, Reason
+from .core.plan import Plan
 from .core.site import BatteryState, ControlState, Decision, Limits, Memory, SiteState, Strategy
 from .core.watch import PLAUSIBLE_CONNECTIONS, REPEAT_S, FollowCheck
-from .core.window import PeakLog, Window, WindowTracker
+from .core.window import PeakLog, Window, WindowTracker, window_start
 from .hands import AssetWriter
 from .site_data import BaseLoad, PastDecision, Settings, SiteData, StoredState
 from .site_view import STALE_LEAST_S, SiteView, stale_s
@@ -72,6 +74,12 @@ class Controller(DataUpdateCoordinator[SiteData]):
         self.view = SiteView({}, self.capacity_w)
         self.operator_w: Callable[[], float | None] = lambda: None
         """Says the grid operator's import limit, W; None while there is none."""
+        self.plan: Callable[[], Plan | None] = lambda: None
+        """Says what is planned; None while there is no plan that is worth following."""
+        self.paid_w: Callable[[datetime], float | None] = lambda _: None
+        """Says which mean is paid already in a window, by its start; None: nobody knows."""
+        self.billed_w: Callable[[], float | None] = lambda: None
+        """Says which peak the tariff bills so far, W; None: ask the calendar month."""
         self._follows: dict[str, FollowCheck] = {}
         self._store: Store[StoredState] = Store(hass, STORE_VERSION, f"{DOMAIN}.{entry.entry_id}")
         self._tracker = WindowTracker(plausible_w=PLAUSIBLE_CONNECTIONS * self.capacity_w)
@@ -227,7 +235,8 @@ class Controller(DataUpdateCoordinator[SiteData]):
         if reading is not None:
             self._account(reading)
         state = self._site_state()
-        decision = decide(state, self._limits(), self._recalled(state.monotonic_s))
+        memory = self._recalled(state.monotonic_s)
+        decision = decide(state, self._limits(), memory, self.plan())
         if self.active:
             self._memory = decision.memory
             for command in decision.commands:
@@ -292,18 +301,14 @@ class Controller(DataUpdateCoordinator[SiteData]):
 
     def _site_state(self) -> SiteState:
         now, now_s = self.clock.now(), self.clock.monotonic_s()
-        window, peak = self._tracker.window, self._peaks.peak(now)
+        window = self._tracker.window
         return SiteState(
             now=now,
             monotonic_s=now_s,
             grid=self.view.grid(now_s),
             window=window if window is not None and window.left_s(now) > 0.0 else None,
-            billed_peak_w=peak.mean_w if peak is not None else 0.0,
-            batteries=tuple(
-                self._watched(self.view.battery(b, now_s, usable=self._usable(b, now_s)), now_s)
-                for b in self.view.batteries
-                if b.asset_id in self.writers
-            ),
+            billed_peak_w=self._paid_w(now),
+            batteries=tuple(self._watched(each, now_s) for each in self.batteries()),
             pv=tuple(
                 self.view.pv_inverter(p, now_s, usable=self._usable(p, now_s))
                 for p in self.view.pv
@@ -311,6 +316,23 @@ class Controller(DataUpdateCoordinator[SiteData]):
             ),
             grid_present=self.view.grid_present() is not False,
         )
+
+    def batteries(self) -> tuple[BatteryState, ...]:
+        """Return the batteries that may be commanded, as they report themselves."""
+        now_s = self.clock.monotonic_s()
+        return tuple(
+            self.view.battery(each, now_s, usable=self._usable(each, now_s))
+            for each in self.view.batteries
+            if each.asset_id in self.writers
+        )
+
+    def _paid_w(self, now: datetime) -> float:
+        """Return the mean that costs nothing more in the running window, at most all there is."""
+        paid_w = self.paid_w(window_start(now))
+        if paid_w is None:
+            peak = self._peaks.peak(now)
+            paid_w = peak.mean_w if peak is not None else 0.0
+        return min(paid_w, self.capacity_w)
 
     def _usable(self, device: DeviceCoordinator, now_s: float) -> bool:
         return self.writers[device.asset_id].usable(now_s)
@@ -398,7 +420,8 @@ class Controller(DataUpdateCoordinator[SiteData]):
         now, now_s = self.clock.now(), self.clock.monotonic_s()
         view, decision, window = self.view, self.decision, self._tracker.window
         grid = view.grid(now_s)
-        peak = self._peaks.peak(now)
+        target_w = decision.target_w if decision is not None else None
+        target_w = self.target_w if target_w is None else target_w
         data = SiteData(
             grid_power_w=view.grid_w(now_s),
             load_power_w=view.load_w(now_s),
@@ -411,8 +434,9 @@ class Controller(DataUpdateCoordinator[SiteData]):
                 if window is not None and window.covered_s > 1.0
                 else None
             ),
-            remaining_wh=window.remaining_wh(now, self.target_w) if window is not None else None,
-            billed_peak_w=peak.mean_w if peak is not None else None,
+            remaining_wh=window.remaining_wh(now, target_w) if window is not None else None,
+            target_w=target_w,
+            billed_peak_w=self._billed_peak_w(now),
             data_age_s=grid.age_s if grid is not None else None,
             grid_present=view.grid_present(),
             state=self._state(),
@@ -429,6 +453,12 @@ class Controller(DataUpdateCoordinator[SiteData]):
             peak_at_risk=decision.peak_at_risk,
             peak_unavoidable=decision.peak_unavoidable,
         )
+
+    def _billed_peak_w(self, now: datetime) -> float | None:
+        if (billed_w := self.billed_w()) is not None:
+            return billed_w
+        peak = self._peaks.peak(now)
+        return peak.mean_w if peak is not None else None
 
     def _state(self) -> ControlState:
         if not self.settings.enabled:

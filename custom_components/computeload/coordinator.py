@@ -23,7 +23,9 @@ from .trouble import Trouble
 
 if TYPE_CHECKING:
     from .controller import Controller
+    from .core.tariff import Tariff
     from .ledger_store import LedgerStore
+    from .planning import PlanningCoordinator
     from .signals.site import SiteSignals
     from .simulator.server import SimulatedSite
 
@@ -253,8 +255,10 @@ class SiteRuntime:
     devices: dict[str, DeviceCoordinator] = field(default_factory=dict)
     """By subentry id."""
     simulator: SimulatedSite | None = None
+    tariff: Tariff = field(init=False)
     signals: SiteSignals = field(init=False)
     ledger: LedgerStore = field(init=False)
+    planning: PlanningCoordinator = field(init=False)
 
     def of_kind(self, kind: AssetKind) -> list[DeviceCoordinator]:
         """Return the site's devices of one kind, in the order they were added."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from homeassistant.core import CALLBACK_TYPE, HassJob, HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
@@ -18,7 +18,7 @@ from homeassistant.util import dt as dt_util
 
 from .const import CONF_CURRENCY, CONF_ROLE, DOMAIN, LOGGER, ROLE_GRID
 from .coordinator import ComputeLoadConfigEntry, DeviceCoordinator
-from .core.ledger import EXPORT, IMPORT, Channel, Role
+from .core.ledger import EXPORT, IMPORT, Channel, Quarter, Role
 from .core.ledger_book import Book, Observation
 from .core.ledger_csv import write_csv
 from .core.ledger_csv_in import read_csv
@@ -27,35 +27,16 @@ from .core.ledger_past import Interval, Survey, hourly_intervals, quarters_of
 from .core.ledger_read import LedgerReader
 from .core.model import AssetKind, Clock, Quantity, Reading
 
-if TYPE_CHECKING:
-    from .controller import Controller
-
 LOOK_S: Final = 5.0
 """How often it is looked whether a quarter is over, and what the controller does."""
 
 type Observe = Callable[[], Observation]
+type QuarterListener = Callable[[Sequence[Quarter]], None]
 
 
 def ledger_path(hass: HomeAssistant, entry_id: str) -> Path:
     """Return where a site's ledger is: part of every backup of the configuration."""
     return Path(hass.config.path(DOMAIN, f"{entry_id}.db"))
-
-
-def observing(controller: Controller) -> Observe:
-    """Return what tells the ledger what a controller does."""
-    written = 0
-
-    def observe() -> Observation:
-        nonlocal written
-        before, written = written, sum(each.writes for each in controller.writers.values())
-        return Observation(
-            reason=controller.data.reason,
-            soc=controller.data.soc,
-            target_w=controller.target_w,
-            commands=max(written - before, 0),
-        )
-
-    return observe
 
 
 class LedgerStore:
@@ -82,6 +63,7 @@ class LedgerStore:
         )
         self._writing = asyncio.Lock()
         self._stop_looking: CALLBACK_TYPE | None = None
+        self._listeners: list[QuarterListener] = []
 
     @property
     def reader(self) -> LedgerReader:
@@ -95,6 +77,17 @@ class LedgerStore:
         if state is not None:
             self._book.restore(state)
         self._report()
+
+    @callback
+    def async_listen(self, listener: QuarterListener) -> CALLBACK_TYPE:
+        """Call ``listener`` with finished quarters, once they are on disk or waiting for it."""
+        self._listeners.append(listener)
+
+        @callback
+        def unsubscribe() -> None:
+            self._listeners.remove(listener)
+
+        return unsubscribe
 
     @callback
     def async_start(self, devices: Mapping[str, DeviceCoordinator]) -> None:
@@ -221,6 +214,9 @@ class LedgerStore:
             state = self._book.to_state()
             await self._hass.async_add_executor_job(self._keeper.keep, finished, state, now)
         self._report()
+        if finished:
+            for listener in tuple(self._listeners):
+                listener(finished)
 
     @callback
     def _report(self) -> None:

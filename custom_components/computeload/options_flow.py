@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
-from homeassistant.config_entries import ConfigEntryState, ConfigFlowResult, OptionsFlow
+from homeassistant.config_entries import ConfigEntryState, ConfigFlowResult
 from homeassistant.core import split_entity_id
 from homeassistant.helpers.selector import (
     EntitySelector,
@@ -28,14 +28,17 @@ import voluptuous as vol
 from .const import (
     CONF_CARBON,
     CONF_CONNECTION_LIMIT_KW,
-    CONF_CURRENCY,
     CONF_OPERATOR,
+    CONF_PLANNING,
     CONF_PRICE,
     CONF_PV,
+    CONF_TARIFF,
     DOMAIN,
 )
 from .core.series import Series, Unit
 from .forms import choice, figure
+from .options_steps import Answers
+from .options_tariff import TariffSteps
 from .signals.checks import check_prices
 from .signals.error import SignalError
 from .signals.fetch import Reader
@@ -75,8 +78,6 @@ from .signals.sources import (
 NONE: Final = "none"
 PRICE_UNITS: Final = ("EUR/kWh", "EUR/MWh", "ct/kWh", "GBP/kWh", "p/kWh", "currency/kWh")
 
-type Answers = dict[str, Any]
-
 
 def _dropdown(options: Iterable[str], *, custom: bool = False) -> SelectSelector:
     """Return a field for one of a few words that need no translation."""
@@ -87,12 +88,10 @@ def _dropdown(options: Iterable[str], *, custom: bool = False) -> SelectSelector
     )
 
 
-class SignalOptionsFlow(OptionsFlow):
-    """Choose the signals of a site, one at a time."""
+class SignalOptionsFlow(TariffSteps):
+    """Choose the signals, the tariff and what planning reckons with, one at a time."""
 
-    _sort: str
     _source: AnySource
-    _chosen: Answers
     _placeholders: Mapping[str, str]
 
     async def async_step_init(self, _: Answers | None = None) -> ConfigFlowResult:
@@ -100,7 +99,15 @@ class SignalOptionsFlow(OptionsFlow):
         if self.config_entry.state is not ConfigEntryState.LOADED:
             return self.async_abort(reason="not_loaded")
         return self.async_show_menu(
-            step_id="init", menu_options=[CONF_PRICE, CONF_CARBON, CONF_PV, CONF_OPERATOR]
+            step_id="init",
+            menu_options=[
+                CONF_PRICE,
+                CONF_TARIFF,
+                CONF_CARBON,
+                CONF_PV,
+                CONF_OPERATOR,
+                CONF_PLANNING,
+            ],
         )
 
     # -- prices and carbon: source, details, preview -----------------------------------
@@ -190,10 +197,10 @@ class SignalOptionsFlow(OptionsFlow):
         quote = await reader.async_read(self._source, self._chosen, reader.span(now))
         if self._sort == CONF_PRICE:
             check_prices(quote.series, Series(Unit.PRICE), self._currency)
-            return await self._async_show(quote, f"{self._currency}/kWh", 1.0)
-        return await self._async_show(quote, Unit.CARBON, 1.0)
+            return await self._async_show_quote(quote, f"{self._currency}/kWh", 1.0)
+        return await self._async_show_quote(quote, Unit.CARBON, 1.0)
 
-    async def _async_show(self, quote: Quote, unit: str, divisor: float) -> ConfigFlowResult:
+    async def _async_show_quote(self, quote: Quote, unit: str, divisor: float) -> ConfigFlowResult:
         now = self.config_entry.runtime_data.clock.now()
         if (seen := preview(quote.series, now)) is None:
             raise SignalError("no_data")
@@ -232,7 +239,7 @@ class SignalOptionsFlow(OptionsFlow):
             self._chosen = user_input
             try:
                 quote = await async_read_solar(self.hass, user_input[FORECASTS])
-                return await self._async_show(quote, "kW", 1000.0)
+                return await self._async_show_quote(quote, "kW", 1000.0)
             except SignalError as err:
                 error = err
         entries = await async_solar_entries(self.hass)
@@ -309,10 +316,6 @@ class SignalOptionsFlow(OptionsFlow):
 
     # -- shared ------------------------------------------------------------------------------
 
-    @property
-    def _currency(self) -> str:
-        return str(self.config_entry.data[CONF_CURRENCY])
-
     def _form(
         self,
         step: str,
@@ -324,16 +327,10 @@ class SignalOptionsFlow(OptionsFlow):
         if error is not None:
             known = {str(key) for key in schema.schema}
             errors = {error.field if error.field in known else "base": error.key}
-        return self.async_show_form(
-            step_id=step,
-            data_schema=self.add_suggested_values_to_schema(schema, suggested),
-            errors={str(field): key for field, key in errors.items()},
-            description_placeholders=error.details if error is not None else {},
+        return self._async_show(
+            step,
+            schema,
+            suggested,
+            {str(field): key for field, key in errors.items()},
+            error.details if error is not None else {},
         )
-
-    def _async_save(self, chosen: Answers | None) -> ConfigFlowResult:
-        """Save one signal, or none in its place; the others stay as they are."""
-        options = {k: v for k, v in self.config_entry.options.items() if k != self._sort}
-        if chosen is not None:
-            options[self._sort] = chosen
-        return self.async_create_entry(data=options)

@@ -28,8 +28,7 @@ SITE_SELECTS: tuple[ComputeLoadSelectDescription, ...] = (
     ComputeLoadSelectDescription(
         key="strategy",
         translation_key="strategy",
-        # Those that follow a plan come with the plan; until then they would do nothing else.
-        options=[strategy.value for strategy in Strategy if not strategy.follows_plan],
+        options=[strategy.value for strategy in Strategy],
         value_fn=lambda settings: settings.strategy.value,
         set_fn=lambda settings, option: replace(settings, strategy=Strategy(option)),
     ),

@@ -16,6 +16,7 @@ from .entity import (
     SiteEntity,
     async_keep_device_info,
 )
+from .plan_sensors import plan_sensors
 from .sensor_tables import (
     ASSET_SENSORS,
     CHANNEL_ENERGY_SENSOR,
@@ -43,6 +44,7 @@ async def async_setup_entry(
     runtime = entry.runtime_data
     async_add_entities(SiteSensor(runtime.controller, each) for each in SITE_SENSORS)
     async_add_entities(signal_sensors(runtime))
+    async_add_entities(plan_sensors(runtime.planning))
     for subentry_id, device in runtime.devices.items():
         async_add_entities(asset_sensors(device), config_subentry_id=subentry_id)
         async_keep_device_info(device)

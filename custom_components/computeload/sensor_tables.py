@@ -83,6 +83,7 @@ SITE_SENSORS: tuple[SiteSensorDescription, ...] = (
     _site_power("projected_mean", lambda site: site.projected_mean_w),
     # While a peak is shaved the headroom moves around zero, where no share of it is small.
     _site_power("headroom", lambda site: site.headroom_w, Pace(step=250.0, every_s=120.0)),
+    _site_power("target", lambda site: site.target_w),
     _site_power("billed_peak", lambda site: site.billed_peak_w),
     _site_power("battery_setpoint", lambda site: site.setpoint_w),
     ComputeLoadSensorDescription(

@@ -9,17 +9,17 @@ from typing import Final, cast, override
 
 from homeassistant.components.sensor import SensorDeviceClass, SensorEntity, SensorStateClass
 from homeassistant.const import EntityCategory, UnitOfEnergy, UnitOfPower
-from homeassistant.helpers.device_registry import DeviceInfo
 
-from .const import CONF_CARBON, CONF_CURRENCY, CONF_PRICE, CONF_PV, DOMAIN
+from .const import CONF_CARBON, CONF_PRICE, CONF_PV
 from .coordinator import SiteRuntime
 from .core.series import Kind, Unit
-from .entity import ComputeLoadEntity, Gate, Pace, PacedSensor, Shown, SiteEntity
+from .entity import Gate, Pace, PacedSensor, Shown, SiteEntity
 from .sensor_tables import SITE_POWER, ComputeLoadSensorDescription
 from .signals.coordinator import SeriesSignal
 from .signals.limit import InForce, Source
 from .signals.operator_limit import OperatorLimit
 from .signals.solar import SolarSignal
+from .site_sensor import CoordinatedSensor
 
 ENERGY: Final = Pace(step=500.0, every_s=900.0)
 
@@ -151,32 +151,10 @@ def signal_sensors(runtime: SiteRuntime) -> Iterator[SensorEntity]:
     signals = runtime.signals
     for description in SIGNAL_SENSORS:
         if (signal := signals.series.get(description.sort)) is not None:
-            yield SignalSensor(signal, description)
+            yield CoordinatedSensor(signal, description)
     if signals.operator is not None:
         for each in OPERATOR_SENSORS:
             yield OperatorSensor(runtime, signals.operator, each)
-
-
-class SignalSensor(PacedSensor, ComputeLoadEntity[SeriesSignal]):
-    """A sensor of one signal, on the site's device."""
-
-    entity_description: SignalSensorDescription
-
-    def __init__(self, signal: SeriesSignal, description: SignalSensorDescription) -> None:
-        """Show one value of the signal; prices in the site's currency."""
-        entry = signal.config_entry
-        super().__init__(signal, description, entry.entry_id, description.key)
-        self._attr_device_info = DeviceInfo(identifiers={(DOMAIN, entry.entry_id)})
-        self._gate = Gate(description.pace)
-        if description.native_unit_of_measurement == Unit.PRICE:
-            self._attr_native_unit_of_measurement = f"{entry.data[CONF_CURRENCY]}/kWh"
-
-    @override
-    def current_value(self) -> Shown:
-        """Return the value as it is now."""
-        description = self.entity_description
-        value = description.value_fn(self.coordinator)
-        return round(value, description.digits) if isinstance(value, float) else value
 
 
 class OperatorSensor(PacedSensor, SiteEntity):

@@ -43,6 +43,8 @@ class SiteData:
     """The mean that the window ends with if the import goes on as it is now."""
     remaining_wh: float | None = None
     """What may still be drawn before the window exceeds the target."""
+    target_w: float | None = None
+    """The mean import that is being kept: the plan's, a peak that is billed, or the user's."""
     billed_peak_w: float | None = None
     headroom_w: float | None = None
     setpoint_w: float | None = None

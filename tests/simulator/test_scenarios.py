@@ -1,5 +1,6 @@
 """Scenario files: what ships, and what is said about mistakes."""
 
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from hypothesis import given, strategies as st
 import pytest
 import yaml
 
+from custom_components.computeload.core.tariff import preset_names
 from custom_components.computeload.simulator.scenario import (
     SCENARIO_DIR,
     ScenarioError,
@@ -60,7 +62,12 @@ def test_the_days_of_the_clock_change_have_23_and_25_prices() -> None:
     scenario = load_scenario("climate-hpc")
     assert len(scenario.day_ahead(date(2026, 3, 29))) == 23
     assert len(scenario.day_ahead(date(2026, 10, 25))) == 25
-    assert load_scenario("cfd-lab").day_ahead(date(2026, 6, 15)) == ()
+    assert replace(scenario, prices=None).day_ahead(date(2026, 6, 15)) == ()
+
+
+def test_a_shipped_lab_pays_for_its_peaks() -> None:
+    for name in shipped_scenarios():
+        assert load_scenario(name).tariff in preset_names()
 
 
 @pytest.mark.parametrize(

@@ -106,6 +106,7 @@ def decide(state: SiteState, limits: Limits, memory: Memory, plan: Plan | None =
         commands=commands + curtailing,
         memory=Memory(natural_w=natural_w, sent=sent, sent_pv=sent_pv),
         natural_w=natural_w,
+        target_w=target_w,
         projected_mean_w=window.projected_mean_w(state.now, grid.power_w) if window else None,
         allowed_w=allowed_w,
         headroom_w=min(allowed_w, import_w) - grid.power_w,

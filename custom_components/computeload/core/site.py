@@ -170,6 +170,8 @@ class Decision:
     """What has to be written now: changes and heartbeats only."""
     memory: Memory
     natural_w: float | None = None
+    target_w: float | None = None
+    """The mean import that is being kept."""
     projected_mean_w: float | None = None
     """The mean that the window ends with if the import goes on as it is now."""
     allowed_w: float | None = None

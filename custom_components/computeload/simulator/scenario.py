@@ -87,6 +87,7 @@ def parse_scenario(data: object, scenario_id: str, where: str) -> Scenario:
         batteries=top.each("batteries", _battery),
         wires=top.each("devices", _wire),
         prices=_prices(top.section("prices")) if "prices" in top else None,
+        tariff=top.text("tariff") if "tariff" in top else None,
     )
     site.done()
     top.done()

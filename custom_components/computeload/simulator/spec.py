@@ -73,6 +73,8 @@ class Scenario:
     batteries: tuple[BatterySpec, ...]
     wires: tuple[WireSpec, ...]
     prices: Prices | None
+    tariff: str | None = None
+    """The name of a tariff preset that suits the lab."""
 
     def default_start(self) -> datetime:
         """Return a fixed sunny start for tests and backtests (UTC)."""

@@ -15,9 +15,9 @@ from .document import TariffError
 from .holidays import COUNTRIES, national_holidays
 from .metered import Metered
 from .presets import preset_names
-from .price import export_price, import_price
+from .price import export_price, import_price, prices_at
 from .reader import load_preset, parse_tariff, read_tariff
-from .spec import Tariff
+from .spec import DemandCharge, Price, Tariff
 from .terms import ChargeState, DemandTerm, already_paid_w, charge_states, demand_terms
 
 __all__ = [
@@ -27,11 +27,13 @@ __all__ = [
     "Calendar",
     "ChargeState",
     "DemandBook",
+    "DemandCharge",
     "DemandTerm",
     "HolidayRule",
     "ItemKind",
     "Metered",
     "PeriodCost",
+    "Price",
     "Tariff",
     "TariffError",
     "TimeClass",
@@ -46,5 +48,6 @@ __all__ = [
     "national_holidays",
     "parse_tariff",
     "preset_names",
+    "prices_at",
     "read_tariff",
 ]

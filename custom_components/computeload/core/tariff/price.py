@@ -1,5 +1,6 @@
 """Prices of a kWh, for each step of an array of window starts."""
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,6 +35,17 @@ def import_price(
 def export_price(tariff: Tariff, starts: Instants, day_ahead: Floats | None) -> Floats:
     """Return what one exported kWh earns in each step; no VAT. As ``import_price``."""
     return _net_price(tariff.energy_export, tariff.calendar, starts, day_ahead)
+
+
+def prices_at(
+    tariff: Tariff, at_s: float, day_ahead: float | None
+) -> tuple[float | None, float | None]:
+    """Return what a kWh costs and earns at a moment; None where the market's price is missing."""
+    starts = np.array([int(at_s)], dtype=np.int64)
+    market = np.array([math.nan if day_ahead is None else day_ahead])
+    buy, sell = import_price(tariff, starts, market), export_price(tariff, starts, market)
+    known = (float(side[0]) if math.isfinite(side[0]) else None for side in (buy, sell))
+    return next(known), next(known)
 
 
 def adder_price(adder: Adder, calendar: Calendar, local: LocalTime) -> Floats:
