@@ -57,11 +57,14 @@ async def test_a_site_plans_as_soon_as_it_is_known(
     assert plan.source is PlanSource.OPTIMISER
     assert plan.steps[0].start == window_start(runtime.clock.now())
     assert plan.end - plan.steps[0].start >= timedelta(hours=44)
-    now = runtime.controller.data
-    assert plan.steps[0].grid_w == pytest.approx(
-        now.load_power_w - now.pv_power_w - plan.steps[0].battery_w, abs=1.0
+    decision = runtime.controller.decision
+    assert decision is not None
+    assert plan.steps[0].grid_w + plan.steps[0].battery_w == pytest.approx(
+        decision.natural_w, abs=50.0
     )
-    assert hass.states.get("sensor.lab_plan").state == "advisory"
+    shown = hass.states.get("sensor.lab_plan")
+    assert shown is not None
+    assert shown.state == "advisory"
 
 
 async def test_the_controller_follows_the_plan_only_where_the_strategy_does(
@@ -196,7 +199,10 @@ async def test_what_is_planned_is_noted_for_the_ledger(
 ) -> None:
     runtime = await planned(hass, still_site, **{CONF_TARIFF: MONTHLY})
     seen = observing(runtime)()
-    step = runtime.planning.plan.step(runtime.clock.now())
+    plan = runtime.planning.plan
+    assert plan is not None
+    step = plan.step(runtime.clock.now())
+    assert step is not None
     assert (seen.plan_battery_w, seen.plan_grid_w) == (step.battery_w, step.grid_w)
     assert seen.target_w == runtime.controller.data.target_w
     # This lab has no prices, and what is not known is not noted.
