@@ -10,8 +10,9 @@ from homeassistant.core import HomeAssistant, callback
 
 from .base import ActionDescription, async_register
 from .ledger import LEDGER_ACTIONS
+from .simulate import SIMULATE_ACTIONS
 
-ACTIONS: Final[tuple[ActionDescription, ...]] = (*LEDGER_ACTIONS,)
+ACTIONS: Final[tuple[ActionDescription, ...]] = (*LEDGER_ACTIONS, *SIMULATE_ACTIONS)
 
 
 @callback

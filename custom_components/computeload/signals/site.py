@@ -103,7 +103,7 @@ class SiteSignals:
             read=read if forecasts else None,
             every_s=900.0,
             measure=self._pv_power_w,
-            rated_w=self._pv_rated_w,
+            rated_w=self.pv_rated_w,
             place=(place.latitude, place.longitude),
         )
 
@@ -135,7 +135,7 @@ class SiteSignals:
                 return None
         return self._entry.runtime_data.controller.view.pv_w()
 
-    def _pv_rated_w(self) -> float | None:
+    def pv_rated_w(self) -> float | None:
         """Return what the inverters can give together; None while that is not known."""
         rated = [
             device.latest.number(Quantity.RATED_POWER_W)

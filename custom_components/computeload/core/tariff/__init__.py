@@ -10,7 +10,7 @@ for the shipped presets, which are files. The documents are described in
 from .bill import Bill, BillItem, ItemKind, bill
 from .book import DemandBook, PeriodCost
 from .calendar import Calendar, HolidayRule, TimeClass
-from .choice import choose_tariff
+from .choice import choose_tariff, tariff_of
 from .document import TariffError
 from .holidays import COUNTRIES, national_holidays
 from .metered import Metered
@@ -50,4 +50,5 @@ __all__ = [
     "preset_names",
     "prices_at",
     "read_tariff",
+    "tariff_of",
 ]

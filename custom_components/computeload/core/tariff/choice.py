@@ -32,7 +32,12 @@ def choose_tariff(choice: Mapping[str, Any] | None, *, timezone: str, currency: 
         return read_tariff({"tariff": head, "energy": _MARKET})
     if (text := choice.get(DOCUMENT)) is None:
         return read_tariff({"tariff": head, **_of_preset(choice)})
-    document = parse(text)
+    return tariff_of(parse(text), timezone=timezone, currency=currency)
+
+
+def tariff_of(document: object, *, timezone: str, currency: str) -> Tariff:
+    """Return the tariff of a document, whose own head comes before the site's; see above."""
+    head = {"timezone": timezone, "currency": currency}
     if not isinstance(document, dict):
         raise TariffError(["the document must begin with tariff:, energy: or demand:"])
     own = document.get("tariff") or {}
