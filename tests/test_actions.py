@@ -3,7 +3,7 @@
 from typing import Any
 
 from homeassistant.auth.models import User
-from homeassistant.core import Context, HomeAssistant, SupportsResponse
+from homeassistant.core import Context, HomeAssistant
 from homeassistant.exceptions import ServiceValidationError, Unauthorized
 from homeassistant.setup import async_setup_component
 import pytest
@@ -58,13 +58,7 @@ async def test_a_field_that_does_not_exist_is_named(
     hass: HomeAssistant, still_site: MockConfigEntry, action: ActionDescription
 ) -> None:
     with pytest.raises(ServiceValidationError, match="colour: blue cannot be used"):
-        await hass.services.async_call(
-            DOMAIN,
-            action.name,
-            {"colour": "blue"},
-            blocking=True,
-            return_response=action.supports_response is not SupportsResponse.NONE,
-        )
+        await async_call(hass, action.name, colour="blue")
 
 
 @every_action
@@ -72,7 +66,7 @@ async def test_a_site_that_does_not_exist_is_named(
     hass: HomeAssistant, still_site: MockConfigEntry, action: ActionDescription
 ) -> None:
     with pytest.raises(ServiceValidationError, match="elsewhere"):
-        await hass.services.async_call(DOMAIN, action.name, {"site": "elsewhere"}, blocking=True)
+        await async_call(hass, action.name, site="elsewhere")
 
 
 @every_action
@@ -85,6 +79,4 @@ async def test_only_administrators_may_write_or_burden_the_machine(
     context = Context(user_id=hass_read_only_user.id)
     expected = Unauthorized if action.admin else ServiceValidationError
     with pytest.raises(expected):
-        await hass.services.async_call(
-            DOMAIN, action.name, {"colour": "blue"}, blocking=True, context=context
-        )
+        await async_call(hass, action.name, context, colour="blue")
