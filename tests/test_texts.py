@@ -15,6 +15,7 @@ from custom_components.computeload import (
     binary_sensor,
     number,
     plan_sensors,
+    savings_sensors,
     select,
     sensor_tables,
     signal_sensors,
@@ -92,6 +93,8 @@ def called_with_text(function: str) -> set[str]:
                 plan_sensors.PLAN_SENSORS,
                 signal_sensors.SIGNAL_SENSORS,
                 signal_sensors.OPERATOR_SENSORS,
+                savings_sensors.SAVINGS_SENSORS,
+                (savings_sensors.BILLED_KW, savings_sensors.BILLED_KVA),
             ],
         ),
         (

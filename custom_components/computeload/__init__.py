@@ -32,6 +32,7 @@ from .library import async_get_library, async_watch_library
 from .observing import observing
 from .opening import async_open_device
 from .planning import PlanningCoordinator
+from .savings import SavingsCoordinator, shadow_store
 from .signals.site import SiteSignals, signal_store
 from .simulation import async_start_simulator
 from .simulator.sections import ScenarioError
@@ -77,6 +78,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: ComputeLoadConfigEntry) 
         observe=observing(runtime),
     )
     runtime.planning = PlanningCoordinator(hass, entry)
+    runtime.savings = SavingsCoordinator(hass, entry)
     controller.plan = lambda: runtime.planning.plan
     controller.paid_w = runtime.planning.paid_w
     controller.billed_w = lambda: runtime.planning.data.billed_w
@@ -90,6 +92,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: ComputeLoadConfigEntry) 
         device.async_start()
     await runtime.signals.async_start()
     runtime.planning.async_start()
+    runtime.savings.async_start()
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     entry.async_on_unload(entry.add_update_listener(_async_reload))
     return True
@@ -164,3 +167,4 @@ async def async_remove_entry(hass: HomeAssistant, entry: ComputeLoadConfigEntry)
     """Forget a removed site's state."""
     await Store(hass, STORE_VERSION, f"{DOMAIN}.{entry.entry_id}").async_remove()
     await signal_store(hass, entry.entry_id).async_remove()
+    await shadow_store(hass, entry.entry_id).async_remove()

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .core.tariff import Tariff
     from .ledger_store import LedgerStore
     from .planning import PlanningCoordinator
+    from .savings import SavingsCoordinator
     from .signals.site import SiteSignals
     from .simulator.server import SimulatedSite
 
@@ -259,6 +260,7 @@ class SiteRuntime:
     signals: SiteSignals = field(init=False)
     ledger: LedgerStore = field(init=False)
     planning: PlanningCoordinator = field(init=False)
+    savings: SavingsCoordinator = field(init=False)
 
     def of_kind(self, kind: AssetKind) -> list[DeviceCoordinator]:
         """Return the site's devices of one kind, in the order they were added."""
