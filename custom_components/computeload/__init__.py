@@ -27,6 +27,8 @@ from .core.model import AssetKind
 from .core.watch import PLAUSIBLE_CONNECTIONS
 from .dashboard import async_setup_frontend
 from .drivers.base import DeviceError
+from .drivers.entity import EntityDevice
+from .entity_source import async_follow
 from .ledger_store import LedgerStore
 from .library import async_get_library, async_watch_library
 from .observing import observing
@@ -120,7 +122,7 @@ def _add_device(
     except DeviceError as err:
         LOGGER.error("%s: %s", subentry.title, err)
         return
-    runtime.devices[subentry_id] = DeviceCoordinator(
+    coordinator = DeviceCoordinator(
         hass,
         entry,
         subentry,
@@ -128,6 +130,9 @@ def _add_device(
         clock=runtime.clock,
         poll_s=subentry.data[CONF_POLL_S],
     )
+    if isinstance(device, EntityDevice):
+        async_follow(coordinator, device)
+    runtime.devices[subentry_id] = coordinator
 
 
 async def _async_first_readings(runtime: SiteRuntime) -> None:
