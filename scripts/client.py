@@ -126,6 +126,24 @@ class Client:
                 raise ApiError(f"{handler}: {result['step_id']} refused: {result['errors']}")
         return result
 
+    async def try_batteries(self, entry_id: str) -> str:
+        """Check a site and try all its batteries out, as its dialog does.
+
+        Returns what every check says then, in Markdown.
+        """
+        flows = "/api/config/config_entries/options/flow"
+        menu = await self.post(flows, {"handler": entry_id})
+        path = f"{flows}/{menu['flow_id']}"
+        await self.post(path, {"next_step_id": "check"})
+        form = await self.post(path, {"next_step_id": "try_batteries"})
+        answers = {field["name"]: field["default"] for field in form["data_schema"]}
+        result = await self.post(path, answers)
+        while result["type"] in {"progress", "progress_done"}:
+            await asyncio.sleep(1.0)
+            result = await self._request("GET", path, None)
+        await self.delete(path)
+        return str(result["description_placeholders"]["report"])
+
     async def entities(self) -> list[Entity]:
         """Return all entities of this integration that are not disabled."""
         states = {state["entity_id"]: state for state in await self.call("get_states")}

@@ -19,7 +19,7 @@ from custom_components.computeload.core.site import ControlState, Strategy
 from custom_components.computeload.number import BASE_LOAD_HOURS
 from custom_components.computeload.simulator.server import SimulatedSite
 
-from .common import add_asset, async_set_up, async_wait_for, real_entry
+from .common import add_asset, async_set_up, async_wait_for, prove, real_entry
 
 HOUR_S = 3600.0
 
@@ -210,6 +210,7 @@ async def test_the_controller_is_off_until_it_is_switched_on_and_hands_back_when
     assert state(hass, "sensor", "controller_state") == ControlState.OFF
     assert not any(writer.engaged for writer in runtime.controller.writers.values())
 
+    prove(live_site)
     await change(hass, "switch", "controller", "turn_on")
     assert state(hass, "switch", "controller") == "on"
     # The lab draws more than its target: a battery is needed.

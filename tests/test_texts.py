@@ -13,20 +13,23 @@ import pytest
 
 from custom_components.computeload import (
     binary_sensor,
+    button,
     number,
     plan_sensors,
-    savings_sensors,
     select,
     sensor_tables,
     signal_sensors,
     switch,
 )
 from custom_components.computeload.core.model import AssetKind, Reason
+from custom_components.computeload.core.overrides import Overrides
 from custom_components.computeload.core.plan import PlanReason
+from custom_components.computeload.core.proof import Check, Fix
 from custom_components.computeload.core.series import Kind
 from custom_components.computeload.core.site import ControlState, Strategy
 from custom_components.computeload.core.tariff import preset_names
 from custom_components.computeload.drivers.base import DeviceError
+from custom_components.computeload.proof_words import fix_word
 from custom_components.computeload.signals.limit import Source
 from custom_components.computeload.signals.sources import CARBON_SOURCES, PRICE_SOURCES
 from custom_components.computeload.simulator.scenario import shipped_scenarios
@@ -93,14 +96,13 @@ def called_with_text(function: str) -> set[str]:
                 plan_sensors.PLAN_SENSORS,
                 signal_sensors.SIGNAL_SENSORS,
                 signal_sensors.OPERATOR_SENSORS,
-                savings_sensors.SAVINGS_SENSORS,
-                (savings_sensors.BILLED_KW, savings_sensors.BILLED_KVA),
             ],
         ),
         (
             "binary_sensor",
             [binary_sensor.SITE_BINARY_SENSORS, binary_sensor.ASSET_BINARY_SENSORS],
         ),
+        ("button", [button.SITE_BUTTONS]),
         ("number", [number.SITE_NUMBERS]),
         ("select", [select.SITE_SELECTS]),
         ("switch", [switch.SITE_SWITCHES]),
@@ -173,8 +175,10 @@ def test_every_error_of_a_signal_has_a_sentence_where_it_shows(texts: dict[str, 
 def test_the_options_flow_has_exactly_the_texts_that_it_uses(texts: dict[str, Any]) -> None:
     code = "".join(file.read_text() for file in OPTIONS)
     steps = set(re.findall(r"async def async_step_(\w+)\(", code))
-    assert steps == set(texts["options"]["step"])
+    without_a_form = {"check_again", "trial"}
+    assert steps - without_a_form == set(texts["options"]["step"])
     assert set(texts["options"]["step"]["init"]["menu_options"]) < steps
+    assert set(texts["options"]["step"]["check"]["menu_options"]) < steps
     assert set(re.findall(r'reason="(\w+)"', code)) == set(texts["options"]["abort"])
     fields = {
         name
@@ -183,6 +187,43 @@ def test_the_options_flow_has_exactly_the_texts_that_it_uses(texts: dict[str, An
         for name in s.fields
     }
     assert set(texts["options"]["step"]["details"]["data"]) == fields | {"exchange_rate"}
+
+
+def test_every_finding_has_a_sentence_with_the_figures_that_it_fills(
+    texts: dict[str, Any],
+) -> None:
+    code = "".join(file.read_text() for file in (PACKAGE / "core").glob("proof*.py"))
+    code += (PACKAGE / "proof_trial.py").read_text()
+    checks = "|".join(Check)
+    said = set(re.findall(rf'"((?:{checks})_\w+)"', code))
+    said |= {key.format(word) for key in SUFFIXED_SIGNS for word in ("pv", "load")}
+    said |= {f"trial_{why}" for why in STOPPED}
+    sentences = texts["selector"]["proof"]["options"]
+    assert set(sentences) == said
+    assert {name for text in sentences.values() for name in names(text)} <= FIGURES
+    assert set(texts["selector"]["proof_check"]["options"]) == {str(check) for check in Check}
+
+
+SUFFIXED_SIGNS = ("sign_{}_waiting", "sign_{}_passed", "sign_{}_negative")
+STOPPED = {
+    *("battery_silent", "connection_full", "control_on", "error", "grid_lost", "meter_silent"),
+    *("no_room", "refused", "too_empty", "too_full", "user"),
+}
+FIGURES = {"delay", "load", "minutes", "missed", "percent", "phase", "polls", "power", "sum"}
+FIGURES |= {"total"}
+
+
+def test_every_fix_can_be_chosen_by_name(texts: dict[str, Any]) -> None:
+    fixes = [
+        Fix(asset_id="a", swap_with="b"),
+        Fix(asset_id="a", change=Overrides(phase_signs=(1, -1, 1))),
+        Fix(asset_id="a", change=Overrides(command_sign=-1)),
+        Fix(asset_id="a", change=Overrides(sign=-1, swap_counters=True)),
+        Fix(asset_id="a", change=Overrides(swap_counters=True)),
+        Fix(asset_id="a", change=Overrides(scale=1000.0)),
+        Fix(asset_id="a", change=Overrides(counter_scale=0.001)),
+    ]
+    assert {fix_word(fix) for fix in fixes} == set(texts["selector"]["proof_fix"]["options"])
 
 
 def test_every_source_can_be_chosen_by_name(texts: dict[str, Any]) -> None:
@@ -201,33 +242,20 @@ def test_the_site_flow_has_exactly_the_texts_that_it_uses(texts: dict[str, Any])
     assert steps == set(texts["config"]["step"])
 
 
-OWN_STEPS = {"battery": ("command", "set_entities", "set_actions")}
-"""Steps that only one kind of asset has."""
-
-
 def test_the_device_flow_has_exactly_the_texts_that_it_uses(texts: dict[str, Any]) -> None:
-    files = (*(PACKAGE / "asset_flow").glob("*.py"), PACKAGE / "subentry_flow.py")
-    source = "".join(file.read_text() for file in files)
-    steps = set(re.findall(r"async def async_step_(\w+)\(", source)) - {"reconfigure", "read_only"}
+    source = "".join(file.read_text() for file in (PACKAGE / "asset_flow").glob("*.py"))
+    steps = set(re.findall(r"async def async_step_(\w+)\(", source))
     errors = set(re.findall(r'\] = "(\w+)"', source))
     errors |= {error.key for error in all_subclasses(DeviceError)}
     aborts = set(re.findall(r'reason="(\w+)"', source))
     own = {
-        "battery": {
-            "capacity_missing",
-            "capacity_not_positive",
-            "limit_negative",
-            "mode_unknown",
-            "never_zero",
-            "same_number",
-        },
+        "battery": {"capacity_missing", "capacity_not_positive", "limit_negative"},
         "load": {"channels_out_of_range", "channels_not_distinct"},
         "meter": {"grid_meter_exists"},
     }
     for kind in KINDS:
         flow = texts["config_subentries"][kind]
-        steps_of_others = set().union(*(s for other, s in OWN_STEPS.items() if other != kind))
-        assert set(flow["step"]) == steps - steps_of_others
+        assert set(flow["step"]) == steps
         of_others = set().union(*(keys for other, keys in own.items() if other != kind))
         assert set(flow["error"]) == errors - of_others
         assert aborts <= set(flow["abort"])
@@ -241,7 +269,7 @@ def without_own_fields(flow: dict[str, Any], steps: tuple[str, ...]) -> dict[str
 
 def test_all_kinds_of_devices_share_their_wording(texts: dict[str, Any]) -> None:
     flows = [texts["config_subentries"][kind] for kind in KINDS]
-    own = ("user", "modbus", "entities", "confirm", *OWN_STEPS["battery"])
+    own = ("modbus", "confirm")
     first, *rest = [without_own_fields(flow, own) for flow in flows]
     assert all(flow == first for flow in rest)
 
@@ -253,8 +281,6 @@ def test_the_details_of_an_error_are_at_hand_where_it_shows(texts: dict[str, Any
         "wrong_device": {"address", "unit_id", "expected", "found"},
         "refused": {"address", "unit_id", "what", "code"},
         "device_error": {"address", "unit_id"},
-        "entity_silent": {"entity"},
-        "entity_unit": {"entity", "unit", "units"},
     }
     for kind in KINDS:
         for key, known in in_flow.items():
@@ -262,8 +288,6 @@ def test_the_details_of_an_error_are_at_hand_where_it_shows(texts: dict[str, Any
     in_log = {
         "wrong_device": {"device", "expected", "found"},
         "refused": {"device", "what", "code"},
-        "entity_silent": {"device", "entity"},
-        "entity_unit": {"device", "entity", "unit", "units"},
     }
     for error in all_subclasses(DeviceError):
         known = in_log.get(error.key, {"device"})
@@ -273,6 +297,7 @@ def test_the_details_of_an_error_are_at_hand_where_it_shows(texts: dict[str, Any
 def test_every_issue_has_a_title_and_a_remedy(texts: dict[str, Any]) -> None:
     told = {
         "carbon_failed": {"site", "details"},
+        "control_unproven": {"site"},
         "ledger_not_written": {"problem", "site", "waiting"},
         "meter_silent": {"device", "site"},
         "optimiser_missing": {"site"},
@@ -282,13 +307,17 @@ def test_every_issue_has_a_title_and_a_remedy(texts: dict[str, Any]) -> None:
         "price_gaps": {"details", "site"},
         "price_tomorrow_missing": {"site"},
         "profile_broken": {"file", "mistakes"},
+        "proof_failed": {"device", "finding", "site"},
+        "proof_fixable": {"device", "finding", "fix", "site"},
         "pv_failed": {"details", "site"},
         "tariff_broken": {"details", "site"},
     }
     assert set(texts["issues"]) == set(told)
     for key, issue in texts["issues"].items():
-        assert names(issue["title"]) | names(issue["description"]) == told[key]
-        assert "Check" in issue["description"]
+        flow = issue.get("fix_flow", {}).get("step", {}).get("confirm", {})
+        remedy = issue.get("description") or flow["description"]
+        assert names(issue["title"]) | names(remedy) == told[key]
+        assert "Check" in remedy or "correction" in remedy
 
 
 def test_every_scenario_can_be_chosen_by_name(texts: dict[str, Any]) -> None:

@@ -24,17 +24,18 @@ from .const import (
 from .controller import STORE_VERSION, Controller
 from .coordinator import ComputeLoadConfigEntry, DeviceCoordinator, SiteRuntime
 from .core.model import AssetKind
+from .core.overrides import Overrides
 from .core.watch import PLAUSIBLE_CONNECTIONS
 from .dashboard import async_setup_frontend
 from .drivers.base import DeviceError
-from .drivers.entity import EntityDevice
-from .entity_source import async_follow
+from .drivers.corrected import CorrectedDevice
 from .ledger_store import LedgerStore
 from .library import async_get_library, async_watch_library
 from .observing import observing
 from .opening import async_open_device
 from .planning import PlanningCoordinator
-from .savings import SavingsCoordinator, shadow_store
+from .proof import SiteProof, overrides_of, proof_store
+from .proof_trial import BatteryTrials
 from .signals.site import SiteSignals, signal_store
 from .simulation import async_start_simulator
 from .simulator.sections import ScenarioError
@@ -80,13 +81,16 @@ async def async_setup_entry(hass: HomeAssistant, entry: ComputeLoadConfigEntry) 
         observe=observing(runtime),
     )
     runtime.planning = PlanningCoordinator(hass, entry)
-    runtime.savings = SavingsCoordinator(hass, entry)
     controller.plan = lambda: runtime.planning.plan
     controller.paid_w = runtime.planning.paid_w
     controller.billed_w = lambda: runtime.planning.data.billed_w
     await controller.async_load()
     controller.async_adopt(runtime.devices)
+    runtime.proof = SiteProof(hass, entry, runtime)
+    runtime.trials = BatteryTrials(hass, entry, runtime)
+    await runtime.proof.async_load()
     await _async_first_readings(runtime)
+    runtime.proof.async_start()
     await runtime.ledger.async_load()
     await controller.async_start()
     runtime.ledger.async_start(runtime.devices)
@@ -94,7 +98,6 @@ async def async_setup_entry(hass: HomeAssistant, entry: ComputeLoadConfigEntry) 
         device.async_start()
     await runtime.signals.async_start()
     runtime.planning.async_start()
-    runtime.savings.async_start()
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     entry.async_on_unload(entry.add_update_listener(_async_reload))
     return True
@@ -122,17 +125,15 @@ def _add_device(
     except DeviceError as err:
         LOGGER.error("%s: %s", subentry.title, err)
         return
-    coordinator = DeviceCoordinator(
+    overrides = overrides_of(subentry)
+    runtime.devices[subentry_id] = DeviceCoordinator(
         hass,
         entry,
         subentry,
-        device=device,
+        device=CorrectedDevice(device, overrides) if overrides != Overrides() else device,
         clock=runtime.clock,
         poll_s=subentry.data[CONF_POLL_S],
     )
-    if isinstance(device, EntityDevice):
-        async_follow(coordinator, device)
-    runtime.devices[subentry_id] = coordinator
 
 
 async def _async_first_readings(runtime: SiteRuntime) -> None:
@@ -163,7 +164,9 @@ async def _async_reload(hass: HomeAssistant, entry: ComputeLoadConfigEntry) -> N
 
 async def async_unload_entry(hass: HomeAssistant, entry: ComputeLoadConfigEntry) -> bool:
     """Hand everything back, then let go."""
+    await entry.runtime_data.trials.async_stop()
     await entry.runtime_data.controller.async_stop()
+    await entry.runtime_data.proof.async_save()
     await entry.runtime_data.ledger.async_stop()
     return await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
 
@@ -172,4 +175,4 @@ async def async_remove_entry(hass: HomeAssistant, entry: ComputeLoadConfigEntry)
     """Forget a removed site's state."""
     await Store(hass, STORE_VERSION, f"{DOMAIN}.{entry.entry_id}").async_remove()
     await signal_store(hass, entry.entry_id).async_remove()
-    await shadow_store(hass, entry.entry_id).async_remove()
+    await proof_store(hass, entry.entry_id).async_remove()

@@ -10,6 +10,7 @@ LOGGER: Final = logging.getLogger(__package__)
 
 PLATFORMS: Final = [
     Platform.BINARY_SENSOR,
+    Platform.BUTTON,
     Platform.NUMBER,
     Platform.SELECT,
     Platform.SENSOR,
@@ -40,6 +41,10 @@ CONF_WEAR: Final = "wear"
 CONF_EFFICIENCY: Final = "efficiency"
 CONF_CARBON_PRICE: Final = "carbon_price"
 
+# Proof (config entry options)
+CONF_PROOF: Final = "proof"
+CONF_ACCEPT_UNPROVEN: Final = "accept_unproven"
+
 # Asset (config subentry data)
 CONF_ACCEPT_STUCK: Final = "accept_stuck_command"
 CONF_CAPACITY_KWH: Final = "capacity_kwh"
@@ -48,34 +53,11 @@ CONF_CHARGE_LIMIT_KW: Final = "charge_limit_kw"
 CONF_DISCHARGE_LIMIT_KW: Final = "discharge_limit_kw"
 CONF_LINK: Final = "link"
 CONF_MORE_UNIT_IDS: Final = "more_unit_ids"
+CONF_OVERRIDES: Final = "overrides"
 CONF_POLL_S: Final = "poll_s"
 CONF_PROFILE: Final = "profile"
 CONF_ROLE: Final = "role"
-CONF_SOURCE: Final = "source"
 CONF_UNIT_ID: Final = "unit_id"
-
-# Asset made of entities
-CONF_POWER: Final = "power"
-CONF_POWER_OTHER_WAY: Final = "power_other_way"
-CONF_INVERTED: Final = "inverted"
-CONF_ENERGY_IMPORT: Final = "energy_import"
-CONF_ENERGY_EXPORT: Final = "energy_export"
-CONF_SOC: Final = "soc"
-CONF_COMMAND: Final = "command"
-CONF_DELAY_S: Final = "delay_s"
-CONF_SET_POWER: Final = "set_power"
-CONF_SET_CHARGE_POWER: Final = "set_charge_power"
-CONF_SET_INVERTED: Final = "set_inverted"
-CONF_SET_MODE: Final = "set_mode"
-CONF_SET_SWITCH: Final = "set_switch"
-CONF_SET_ACTIONS: Final = "set_actions"
-CONF_RELEASE_ACTIONS: Final = "release_actions"
-
-SOURCE_MODBUS: Final = "modbus"
-"""Where nothing is said, it is this."""
-SOURCE_ENTITIES: Final = "entities"
-SOURCE_REDFISH: Final = "redfish"
-SOURCE_PROMETHEUS: Final = "prometheus"
 
 ROLE_GRID: Final = "grid"
 ROLE_BRANCH: Final = "branch"

@@ -32,11 +32,11 @@ from .core.control import decide
 from .core.model import Clock, Command, Quantity, Reading, Reason
 from .core.plan import Plan
 from .core.site import BatteryState, ControlState, Decision, Limits, Memory, SiteState, Strategy
-from .core.watch import PLAUSIBLE_CONNECTIONS, REPEAT_S, STALE_LEAST_S, FollowCheck
+from .core.watch import PLAUSIBLE_CONNECTIONS, REPEAT_S, FollowCheck
 from .core.window import PeakLog, Window, WindowTracker, window_start
 from .hands import AssetWriter
 from .site_data import BaseLoad, PastDecision, Settings, SiteData, StoredState
-from .site_view import SiteView, stale_s
+from .site_view import STALE_LEAST_S, SiteView, stale_s
 from .trouble import Trouble
 
 STORE_VERSION: Final = 1
@@ -80,6 +80,8 @@ class Controller(DataUpdateCoordinator[SiteData]):
         """Says which mean is paid already in a window, by its start; None: nobody knows."""
         self.billed_w: Callable[[], float | None] = lambda: None
         """Says which peak the tariff bills so far, W; None: ask the calendar month."""
+        self.borrowed: set[str] = set()
+        """Assets that somebody else commands for a moment: a battery that is tried out."""
         self._follows: dict[str, FollowCheck] = {}
         self._store: Store[StoredState] = Store(hass, STORE_VERSION, f"{DOMAIN}.{entry.entry_id}")
         self._tracker = WindowTracker(plausible_w=PLAUSIBLE_CONNECTIONS * self.capacity_w)
@@ -88,7 +90,8 @@ class Controller(DataUpdateCoordinator[SiteData]):
         self._base_load = BaseLoad()
         self._engaged_before: frozenset[str] = frozenset()
         self._trouble = Trouble(self.name)
-        self._stopping = False
+        self.stopping = False
+        """True from when everything is handed back for good."""
         self._stepped_s = hass.loop.time()
         self._published_s = -math.inf
 
@@ -125,7 +128,7 @@ class Controller(DataUpdateCoordinator[SiteData]):
     def active(self) -> bool:
         """Return whether commands are really sent."""
         wanted = self.settings.enabled and self.settings.strategy is not Strategy.OBSERVE
-        return wanted and not self._stopping
+        return wanted and not self.stopping
 
     async def async_change(self, settings: Settings) -> None:
         """Put new settings into force, and hand back what they no longer cover."""
@@ -193,7 +196,7 @@ class Controller(DataUpdateCoordinator[SiteData]):
 
     async def async_stop(self) -> None:
         """Hand every asset back, command nothing more, and keep what a restart needs."""
-        self._stopping = True
+        self.stopping = True
         await self.async_release_all()
         await self._store.async_save(self._to_store())
 
@@ -236,7 +239,7 @@ class Controller(DataUpdateCoordinator[SiteData]):
             self._account(reading)
         state = self._site_state()
         memory = self._recalled(state.monotonic_s)
-        decision = decide(state, self._limits(), memory, self.plan())
+        decision = decide(state, self.limits(), memory, self.plan())
         if self.active:
             self._memory = decision.memory
             for command in decision.commands:
@@ -277,14 +280,15 @@ class Controller(DataUpdateCoordinator[SiteData]):
 
     def _hand_back(self) -> None:
         """Send every asset on its way back that is engaged and not held by the law."""
-        if self._stopping:
+        if self.stopping:
             return
-        held = self._memory.sent.keys() | self._memory.sent_pv.keys()
+        held = self._memory.sent.keys() | self._memory.sent_pv.keys() | self.borrowed
         for asset_id, writer in self.writers.items():
             if writer.engaged and asset_id not in held and writer.idle:
                 writer.send(Command(asset_id=asset_id, power_w=None, reason=Reason.RELEASED))
 
-    def _limits(self) -> Limits:
+    def limits(self) -> Limits:
+        """Return what must and what should be kept now."""
         data, meter = self.config_entry.data, self.view.meter
         phase_a, export_kw = data.get(CONF_PHASE_LIMIT_A), data.get(CONF_EXPORT_LIMIT_KW)
         return Limits(

@@ -37,6 +37,7 @@ from .const import (
 )
 from .core.series import Series, Unit
 from .forms import choice, figure
+from .options_check import CheckSteps
 from .options_steps import Answers
 from .options_tariff import TariffSteps
 from .signals.checks import check_prices
@@ -88,8 +89,8 @@ def _dropdown(options: Iterable[str], *, custom: bool = False) -> SelectSelector
     )
 
 
-class SignalOptionsFlow(TariffSteps):
-    """Choose the signals, the tariff and what planning reckons with, one at a time."""
+class SignalOptionsFlow(CheckSteps, TariffSteps):
+    """Check the site; choose signals, tariff and what planning reckons with, one at a time."""
 
     _source: AnySource
     _placeholders: Mapping[str, str]
@@ -101,6 +102,7 @@ class SignalOptionsFlow(TariffSteps):
         return self.async_show_menu(
             step_id="init",
             menu_options=[
+                "check",
                 CONF_PRICE,
                 CONF_TARIFF,
                 CONF_CARBON,

@@ -1,6 +1,6 @@
 """Switches: whether the controller commands the site's batteries."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any, override
 
@@ -24,17 +24,18 @@ class ComputeLoadSwitchDescription(SwitchEntityDescription):
 
     value_fn: Callable[[Settings], bool]
     set_fn: Callable[[Settings, bool], Settings]
-    check_fn: Callable[[SiteRuntime], None]
+    check_fn: Callable[[SiteRuntime], Awaitable[None]]
     """Raises ServiceValidationError where it cannot be switched on."""
 
 
-def _check_controllable(runtime: SiteRuntime) -> None:
+async def _async_check_ready(runtime: SiteRuntime) -> None:
     meters = runtime.of_kind(AssetKind.METER)
     batteries = runtime.of_kind(AssetKind.BATTERY)
     if not any(meter.subentry.data.get(CONF_ROLE) == ROLE_GRID for meter in meters):
         raise ServiceValidationError(translation_domain=DOMAIN, translation_key="no_grid_meter")
     if not any(battery.controllable for battery in batteries):
         raise ServiceValidationError(translation_domain=DOMAIN, translation_key="no_battery")
+    await runtime.proof.async_check_ready()
 
 
 SITE_SWITCHES: tuple[ComputeLoadSwitchDescription, ...] = (
@@ -43,7 +44,7 @@ SITE_SWITCHES: tuple[ComputeLoadSwitchDescription, ...] = (
         translation_key="controller",
         value_fn=lambda settings: settings.enabled,
         set_fn=lambda settings, on: replace(settings, enabled=on),
-        check_fn=_check_controllable,
+        check_fn=_async_check_ready,
     ),
 )
 
@@ -71,7 +72,7 @@ class SiteSwitch(SiteEntity, SwitchEntity):
     @override
     async def async_turn_on(self, **kwargs: Any) -> None:
         """Switch on, if the site has what it takes."""
-        self.entity_description.check_fn(self.coordinator.config_entry.runtime_data)
+        await self.entity_description.check_fn(self.coordinator.config_entry.runtime_data)
         await self._async_set(on=True)
 
     @override

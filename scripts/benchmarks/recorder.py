@@ -10,6 +10,7 @@ from typing import Final
 from scripts import launcher
 from scripts.benchmarks.latency import FIRST_PORT
 from scripts.client import Client
+from scripts.demo import add_site, switch_on, wait_for_site
 
 SCENARIO: Final = "climate-hpc"
 WARM_UP_S: Final = 90.0
@@ -70,11 +71,6 @@ async def measure(minutes: float) -> Growth:
 
 
 async def _set_up(client: Client) -> None:
-    await client.flow("computeload", {"next_step_id": "simulated"}, {"scenario": SCENARIO})
-
-    async def switch() -> str | None:
-        entities = await client.entities()
-        return next((e.entity_id for e in entities if e.key == "controller"), None)
-
-    entity_id = await client.wait_for("the controller's switch", 60.0, switch)
-    await client.act("switch.turn_on", entity_id=entity_id)
+    entry_id = await add_site(client, SCENARIO)
+    await wait_for_site(client, entry_id)
+    await switch_on(client, entry_id)

@@ -56,7 +56,7 @@ async def test_a_simulated_site_is_added_by_clicks(
     assert [entry["state"] for entry in entries] == ["loaded"]
     await add_dashboard(client)
     await wait_for_site(client, entries[0]["entry_id"])
-    await switch_on(client)
+    await switch_on(client, entries[0]["entry_id"])
     await wait_for_action(client)
     await check_dashboard(client)
 

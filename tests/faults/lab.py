@@ -15,6 +15,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.computeload.const import (
     CONF_LINK,
+    CONF_OVERRIDES,
     CONF_TARGET_PEAK_KW,
     DOMAIN,
     LINK_TCP,
@@ -30,7 +31,7 @@ from custom_components.computeload.simulator.faults import Fault
 from custom_components.computeload.simulator.port import Write
 from custom_components.computeload.simulator.server import SimulatedSite
 from custom_components.computeload.simulator.spec import Scenario
-from tests.common import add_asset, async_set_up, real_entry, steady_lab
+from tests.common import add_asset, async_set_up, prove, real_entry, steady_lab
 
 from .gateway import HOST, Gateway
 
@@ -169,6 +170,12 @@ class Lab:
         """Turn the controller on or off."""
         await self.call("switch", "turn_on" if on else "turn_off", "switch.lab_controller")
 
+    async def put_away(self) -> None:
+        """Unload the site, unless that was done already."""
+        if self.entry.state is ConfigEntryState.LOADED and self.hass.is_running:
+            await self.hass.config_entries.async_unload(self.entry.entry_id)
+        await self.hass.async_block_till_done()
+
     async def choose(self, strategy: Strategy) -> None:
         """Choose what the controller is after."""
         await self.call("select", "select_option", "select.lab_strategy", option=strategy.value)
@@ -183,9 +190,31 @@ async def set_up_lab(
     gateway: Gateway | None = None,
     behind: Collection[str] = (),
 ) -> Lab:
-    """Configure the lab as a real site with real links, and switch control on.
+    """Configure the lab as a real site with real links, prove it, and switch control on.
 
     The devices ``behind`` a gateway are reached through it.
+    """
+    lab = await installed_lab(
+        hass, site, target_kw, options=options, gateway=gateway, behind=behind
+    )
+    prove(lab.entry)
+    await lab.switch(on=True)
+    return lab
+
+
+async def installed_lab(
+    hass: HomeAssistant,
+    site: SimulatedSite,
+    target_kw: float,
+    *,
+    options: Mapping[str, Any] | None = None,
+    gateway: Gateway | None = None,
+    behind: Collection[str] = (),
+    overrides: Mapping[str, Any] | None = None,
+) -> Lab:
+    """Configure the lab as a real site with real links; control stays off.
+
+    ``overrides`` are corrections by device.
     """
     entry = real_entry(**{CONF_TARGET_PEAK_KW: target_kw})
     entry.add_to_hass(hass)
@@ -194,11 +223,11 @@ async def set_up_lab(
         through = {}
         if gateway is not None and device_id in behind:
             through[CONF_LINK] = {"type": LINK_TCP, "host": HOST, "port": gateway.port}
+        if overrides and device_id in overrides:
+            through[CONF_OVERRIDES] = overrides[device_id]
         add_asset(hass, entry, site, device_id, poll_s=1.0, **through)
     await async_set_up(hass, entry)
-    lab = Lab(hass, site, entry)
-    await lab.switch(on=True)
-    return lab
+    return Lab(hass, site, entry)
 
 
 @asynccontextmanager
@@ -211,6 +240,4 @@ async def controlled(
     # A few seconds more, and what is commanded is what is given.
     await lab.seconds(5.0)
     yield lab
-    if lab.entry.state is ConfigEntryState.LOADED and lab.hass.is_running:
-        await lab.hass.config_entries.async_unload(lab.entry.entry_id)
-    await lab.hass.async_block_till_done()
+    await lab.put_away()

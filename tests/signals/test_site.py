@@ -403,7 +403,7 @@ async def test_a_limit_reaches_control_and_its_sensor_and_goes_again(
     runtime: SiteRuntime = still_site.runtime_data
     await async_settle(hass, runtime)
     controller = runtime.controller
-    assert controller._limits().operator_w == 2000.0
+    assert controller.limits().operator_w == 2000.0
     assert controller.decision is not None
     assert controller.decision.reason is Reason.OPERATOR_LIMIT
     assert value(hass, "operator_limit") == "2.0"
@@ -418,7 +418,7 @@ async def test_a_lost_signal_is_told_once_and_the_fail_safe_value_holds(
 ) -> None:
     runtime = await set_up(hass, operator=OPERATOR)
     assert runtime.signals.operator_w() == 4200.0
-    assert runtime.controller._limits().operator_w == 4200.0
+    assert runtime.controller.limits().operator_w == 4200.0
     issues = ir.async_get(hass)
     issue = issues.async_get_issue(DOMAIN, "operator_signal_lost_site")
     assert issue is not None

@@ -4,7 +4,7 @@ Nothing is stored that has not answered.
 """
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from homeassistant.config_entries import (
     SOURCE_RECONFIGURE,
@@ -22,6 +22,7 @@ from ..const import (
     CONF_CHANNELS,
     CONF_CHARGE_LIMIT_KW,
     CONF_DISCHARGE_LIMIT_KW,
+    CONF_OVERRIDES,
     CONF_POLL_S,
     CONF_ROLE,
     DOMAIN,
@@ -33,8 +34,7 @@ from ..drivers.base import Datasheet, DeviceError
 from ..forms import choice, figure
 from ..library import async_get_library
 from ..live_values import async_describe
-from ..modbus_source import is_simulated
-from ..opening import Probe, async_probe, where, whereabouts
+from ..opening import Probe, async_probe, is_simulated, where, whereabouts
 
 SLOWEST_POLL_S: Final = 3600.0
 
@@ -42,17 +42,14 @@ SLOWEST_POLL_S: Final = 3600.0
 class AssetFlow(ConfigSubentryFlow):
     """Add an asset to a site, or change it."""
 
+    KEYS: ClassVar[tuple[str, ...]] = (CONF_ROLE, CONF_OVERRIDES)
+    """What of the steps before the last one is stored."""
+
     _probe: Probe
 
     def __init__(self) -> None:
         """Start with nothing known."""
         self._data: dict[str, Any] = {}
-        """What was answered up to now; with the last answers, it is what is stored."""
-
-    @property
-    def _stored(self) -> Mapping[str, Any]:
-        """Return what was answered when the asset was added, to be filled in."""
-        return self._own.data if self._own else {}
 
     @property
     def _kind(self) -> AssetKind:
@@ -200,7 +197,7 @@ class AssetFlow(ConfigSubentryFlow):
 
     def _suggested_answers(self, who: str) -> dict[str, Any]:
         title = self._own.title if self._own else who or self._datasheet.title
-        suggested = {CONF_POLL_S: self._datasheet.poll_s, **self._stored, CONF_NAME: title}
+        suggested = {CONF_POLL_S: self._datasheet.poll_s, **self._data, CONF_NAME: title}
         if self._datasheet.most_channels:
             numbers = [f"#{n + 1}" for n in range(self._datasheet.channel_count)]
             suggested.setdefault(CONF_CHANNELS, numbers)
@@ -243,7 +240,8 @@ class AssetFlow(ConfigSubentryFlow):
     def _finish(self, answers: Mapping[str, Any]) -> SubentryFlowResult:
         """Store the device."""
         title = answers[CONF_NAME].strip()
-        data = self._data | {key: value for key, value in answers.items() if key != CONF_NAME}
+        data = {key: self._data[key] for key in self.KEYS if key in self._data}
+        data |= {key: value for key, value in answers.items() if key != CONF_NAME}
         if self._own is None:
             return self.async_create_entry(title=title, data=data, unique_id=self._unique_id)
         return self.async_update_and_abort(

@@ -7,6 +7,8 @@ from .proof import About, Check, Finding, Fix, Slope, Subject, TrialResult, Verd
 from .proof_seen import SiteSeen
 
 ACCURACY: Final = 0.25
+WRONG: Final = ("refused",)
+"""What ended a trial and is the battery's own fault."""
 SLOW_S: Final = 20.0
 """A control loop that sees a battery react so late cannot tell it from one that ignores it."""
 
@@ -32,7 +34,8 @@ def judge_trial(site: SiteSeen, subject: Subject, inverted: bool | None) -> Find
         "percent": 100.0 * (trial.error_share or 0.0),
     }
     if trial.stopped is not None:
-        return about.waiting(f"trial_{trial.stopped}", figures)
+        verdict = Verdict.FAILED if trial.stopped in WRONG else Verdict.WAITING
+        return about.found(verdict, f"trial_{trial.stopped}", figures)
     reading = trial.reading or Slope(value=0.0, error=0.0)
     meter = trial.meters.get(site.grid.asset_id) if site.grid is not None else None
     step = grid_step(site, trial, inverted)
