@@ -1,12 +1,14 @@
 """The lab under control, in fast time, and a log that must stay clean."""
 
 from collections.abc import AsyncIterator, Iterator
+from datetime import datetime, timedelta
 import logging
 from unittest.mock import patch
 
 from homeassistant.core import HomeAssistant
 import pytest
 
+from custom_components.computeload.core.window import window_start
 from custom_components.computeload.simulator.server import SimulatedSite
 from custom_components.computeload.simulator.spec import Scenario
 
@@ -50,6 +52,12 @@ def scenario_fixture() -> Scenario:
     return islanding_lab()
 
 
+@pytest.fixture(name="start")
+def start_fixture(scenario: Scenario, into_window_s: float) -> datetime:
+    """Return when the lab starts."""
+    return window_start(scenario.default_start()) + timedelta(seconds=into_window_s)
+
+
 @pytest.fixture(name="speed")
 def speed_fixture() -> float:
     """Return how many times as fast as real time passes."""
@@ -62,11 +70,11 @@ async def site_fixture(
     socket_enabled: None,
     scenario: Scenario,
     speed: float,
-    into_window_s: float,
+    start: datetime,
 ) -> AsyncIterator[SimulatedSite]:
     """Return the lab's devices behind their sockets, in fast time."""
     fast_time(speed)
-    site = build_site(scenario, into_window_s)
+    site = build_site(scenario, start)
     with patch("custom_components.computeload.SystemClock", lambda: site.clock):
         await site.start()
         yield site

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import time
 from typing import Any, Final
 
-SPEED: Final = 100.0
+SPEED: Final = 1000.0
 LOOK_S: Final = 0.01
 """How often at least the threads are looked after, in real seconds."""
 

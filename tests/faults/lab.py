@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime
 from typing import Any
 
 from homeassistant.config_entries import ConfigEntryState
@@ -24,7 +24,6 @@ from custom_components.computeload.const import (
 from custom_components.computeload.controller import Controller
 from custom_components.computeload.coordinator import SiteRuntime
 from custom_components.computeload.core.site import Strategy
-from custom_components.computeload.core.window import window_start
 from custom_components.computeload.simulator.cabinet import BatteryPhysics
 from custom_components.computeload.simulator.clock import SimClock
 from custom_components.computeload.simulator.faults import Fault
@@ -55,9 +54,8 @@ def islanding_lab() -> Scenario:
     return replace(scenario, batteries=(replace(first, islanding=True), second))
 
 
-def build_site(scenario: Scenario, into_window_s: float) -> SimulatedSite:
-    """Return a site whose time is the event loop's, from so far into a quarter of an hour."""
-    start = window_start(scenario.default_start()) + timedelta(seconds=into_window_s)
+def build_site(scenario: Scenario, start: datetime) -> SimulatedSite:
+    """Return a site whose time is the event loop's, from ``start`` (UTC) on."""
     site = SimulatedSite(scenario, start=start)
     site.clock = SimClock(site.clock.start, 1.0, asyncio.get_running_loop().time)
     return site
