@@ -22,6 +22,7 @@ from custom_components.computeload.core.ledger import (
     Role,
 )
 from custom_components.computeload.core.sizing import YEAR_DAYS
+from custom_components.computeload.plan_inputs import InputsOf
 
 from .common import async_wait_for
 from .test_actions import async_call
@@ -169,7 +170,6 @@ async def test_a_site_that_is_unloaded_ends_its_simulation(
 @pytest.mark.parametrize(
     ("data", "told"),
     [
-        ({}, r"batteries: none are given\. Name"),
         ({"batteries": []}, r"batteries: \[\] cannot be used \(.*the list is empty.*\)"),
         ({"batteries": [5]}, r"batteries\.0: 5 cannot be used"),
         ({"batteries": [{"capacity_kwh": 5}]}, r"batteries\.0\.charge_kw: None cannot be used"),
@@ -218,6 +218,25 @@ async def test_a_wrong_argument_of_a_simulation_is_told(
         await async_call(hass, "simulate", **data)
     assert running(hass) == {}
     assert "Traceback" not in caplog.text
+
+
+async def test_the_batteries_that_are_there_are_tried_where_none_are_given(
+    hass: HomeAssistant, site: MockConfigEntry
+) -> None:
+    answer = await async_call(hass, "simulate")
+    bare, own = answer["table"]
+    spec, _ = InputsOf(site).batteries()
+    assert (bare["battery"], own["battery"]) == (None, "as it is")
+    assert own["capacity_kwh"] == spec.capacity_wh / 1000.0 > 0.0
+    assert own["saving"] > 50.0
+
+
+async def test_a_site_without_batteries_has_to_say_what_to_try(
+    hass: HomeAssistant, site: MockConfigEntry
+) -> None:
+    site.runtime_data.controller.view.batteries.clear()
+    with pytest.raises(HomeAssistantError, match=r"batteries: none are given, and the site has"):
+        await async_call(hass, "simulate")
 
 
 async def test_a_site_without_pv_cannot_try_a_roof(

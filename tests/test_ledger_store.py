@@ -109,7 +109,7 @@ async def test_what_the_controller_does_is_observed(still_site: MockConfigEntry)
     controller = still_site.runtime_data.controller
     observe = observing(still_site.runtime_data)
     first = observe()
-    assert (first.reason, first.soc) == (controller.data.reason, controller.data.soc)
+    assert (first.reason, first.soc) == (Reason.OFF, controller.data.soc), "control is off"
     assert first.target_w == controller.target_w
     next(iter(controller.writers.values())).writes += 3
     assert observe().commands == 3

@@ -33,8 +33,8 @@ DEVICES = {
     AssetKind.PV: "roof",
     AssetKind.LOAD: "branches",
 }
-PROBE = "custom_components.computeload.opening.PROBE_TIMEOUT_S"
-UNIT = "custom_components.computeload.opening.async_temporary_unit"
+PROBE = "custom_components.computeload.modbus_source.PROBE_TIMEOUT_S"
+UNIT = "custom_components.computeload.modbus_source.async_temporary_unit"
 
 
 @pytest.fixture(name="site")
@@ -59,9 +59,10 @@ async def begin(
     hass: HomeAssistant, site: MockConfigEntry, kind: AssetKind
 ) -> FlowResult[Any, Any]:
     """Start adding a device on Modbus."""
-    return await hass.config_entries.subentries.async_init(
+    result = await hass.config_entries.subentries.async_init(
         (site.entry_id, kind.value), context={"source": SOURCE_USER}
     )
+    return await answer(hass, result, {"next_step_id": "modbus"})
 
 
 async def answer(

@@ -16,6 +16,7 @@ from custom_components.computeload import (
     button,
     number,
     plan_sensors,
+    savings_sensors,
     select,
     sensor_tables,
     signal_sensors,
@@ -96,6 +97,8 @@ def called_with_text(function: str) -> set[str]:
                 plan_sensors.PLAN_SENSORS,
                 signal_sensors.SIGNAL_SENSORS,
                 signal_sensors.OPERATOR_SENSORS,
+                savings_sensors.SAVINGS_SENSORS,
+                (savings_sensors.BILLED_KW, savings_sensors.BILLED_KVA),
             ],
         ),
         (
@@ -242,20 +245,33 @@ def test_the_site_flow_has_exactly_the_texts_that_it_uses(texts: dict[str, Any])
     assert steps == set(texts["config"]["step"])
 
 
+OWN_STEPS = {"battery": ("command", "set_entities", "set_actions")}
+"""Steps that only one kind of asset has."""
+
+
 def test_the_device_flow_has_exactly_the_texts_that_it_uses(texts: dict[str, Any]) -> None:
-    source = "".join(file.read_text() for file in (PACKAGE / "asset_flow").glob("*.py"))
-    steps = set(re.findall(r"async def async_step_(\w+)\(", source))
+    files = (*(PACKAGE / "asset_flow").glob("*.py"), PACKAGE / "subentry_flow.py")
+    source = "".join(file.read_text() for file in files)
+    steps = set(re.findall(r"async def async_step_(\w+)\(", source)) - {"reconfigure", "read_only"}
     errors = set(re.findall(r'\] = "(\w+)"', source))
     errors |= {error.key for error in all_subclasses(DeviceError)}
     aborts = set(re.findall(r'reason="(\w+)"', source))
     own = {
-        "battery": {"capacity_missing", "capacity_not_positive", "limit_negative"},
+        "battery": {
+            "capacity_missing",
+            "capacity_not_positive",
+            "limit_negative",
+            "mode_unknown",
+            "never_zero",
+            "same_number",
+        },
         "load": {"channels_out_of_range", "channels_not_distinct"},
         "meter": {"grid_meter_exists"},
     }
     for kind in KINDS:
         flow = texts["config_subentries"][kind]
-        assert set(flow["step"]) == steps
+        steps_of_others = set().union(*(s for other, s in OWN_STEPS.items() if other != kind))
+        assert set(flow["step"]) == steps - steps_of_others
         of_others = set().union(*(keys for other, keys in own.items() if other != kind))
         assert set(flow["error"]) == errors - of_others
         assert aborts <= set(flow["abort"])
@@ -269,7 +285,7 @@ def without_own_fields(flow: dict[str, Any], steps: tuple[str, ...]) -> dict[str
 
 def test_all_kinds_of_devices_share_their_wording(texts: dict[str, Any]) -> None:
     flows = [texts["config_subentries"][kind] for kind in KINDS]
-    own = ("modbus", "confirm")
+    own = ("user", "modbus", "entities", "confirm", *OWN_STEPS["battery"])
     first, *rest = [without_own_fields(flow, own) for flow in flows]
     assert all(flow == first for flow in rest)
 
@@ -281,6 +297,8 @@ def test_the_details_of_an_error_are_at_hand_where_it_shows(texts: dict[str, Any
         "wrong_device": {"address", "unit_id", "expected", "found"},
         "refused": {"address", "unit_id", "what", "code"},
         "device_error": {"address", "unit_id"},
+        "entity_silent": {"entity"},
+        "entity_unit": {"entity", "unit", "units"},
     }
     for kind in KINDS:
         for key, known in in_flow.items():
@@ -288,6 +306,8 @@ def test_the_details_of_an_error_are_at_hand_where_it_shows(texts: dict[str, Any
     in_log = {
         "wrong_device": {"device", "expected", "found"},
         "refused": {"device", "what", "code"},
+        "entity_silent": {"device", "entity"},
+        "entity_unit": {"device", "entity", "unit", "units"},
     }
     for error in all_subclasses(DeviceError):
         known = in_log.get(error.key, {"device"})

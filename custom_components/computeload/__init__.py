@@ -29,6 +29,8 @@ from .core.watch import PLAUSIBLE_CONNECTIONS
 from .dashboard import async_setup_frontend
 from .drivers.base import DeviceError
 from .drivers.corrected import CorrectedDevice
+from .drivers.entity import EntityDevice
+from .entity_source import async_follow
 from .ledger_store import LedgerStore
 from .library import async_get_library, async_watch_library
 from .observing import observing
@@ -36,6 +38,7 @@ from .opening import async_open_device
 from .planning import PlanningCoordinator
 from .proof import SiteProof, overrides_of, proof_store
 from .proof_trial import BatteryTrials
+from .savings import SavingsCoordinator, shadow_store
 from .signals.site import SiteSignals, signal_store
 from .simulation import async_start_simulator
 from .simulator.sections import ScenarioError
@@ -81,6 +84,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: ComputeLoadConfigEntry) 
         observe=observing(runtime),
     )
     runtime.planning = PlanningCoordinator(hass, entry)
+    runtime.savings = SavingsCoordinator(hass, entry)
     controller.plan = lambda: runtime.planning.plan
     controller.paid_w = runtime.planning.paid_w
     controller.billed_w = lambda: runtime.planning.data.billed_w
@@ -98,6 +102,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: ComputeLoadConfigEntry) 
         device.async_start()
     await runtime.signals.async_start()
     runtime.planning.async_start()
+    runtime.savings.async_start()
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     entry.async_on_unload(entry.add_update_listener(_async_reload))
     return True
@@ -126,7 +131,7 @@ def _add_device(
         LOGGER.error("%s: %s", subentry.title, err)
         return
     overrides = overrides_of(subentry)
-    runtime.devices[subentry_id] = DeviceCoordinator(
+    coordinator = DeviceCoordinator(
         hass,
         entry,
         subentry,
@@ -134,6 +139,9 @@ def _add_device(
         clock=runtime.clock,
         poll_s=subentry.data[CONF_POLL_S],
     )
+    if isinstance(device, EntityDevice):
+        async_follow(coordinator, device)
+    runtime.devices[subentry_id] = coordinator
 
 
 async def _async_first_readings(runtime: SiteRuntime) -> None:
@@ -175,4 +183,5 @@ async def async_remove_entry(hass: HomeAssistant, entry: ComputeLoadConfigEntry)
     """Forget a removed site's state."""
     await Store(hass, STORE_VERSION, f"{DOMAIN}.{entry.entry_id}").async_remove()
     await signal_store(hass, entry.entry_id).async_remove()
+    await shadow_store(hass, entry.entry_id).async_remove()
     await proof_store(hass, entry.entry_id).async_remove()

@@ -32,11 +32,11 @@ from .core.control import decide
 from .core.model import Clock, Command, Quantity, Reading, Reason
 from .core.plan import Plan
 from .core.site import BatteryState, ControlState, Decision, Limits, Memory, SiteState, Strategy
-from .core.watch import PLAUSIBLE_CONNECTIONS, REPEAT_S, FollowCheck
+from .core.watch import PLAUSIBLE_CONNECTIONS, REPEAT_S, STALE_LEAST_S, FollowCheck
 from .core.window import PeakLog, Window, WindowTracker, window_start
 from .hands import AssetWriter
 from .site_data import BaseLoad, PastDecision, Settings, SiteData, StoredState
-from .site_view import STALE_LEAST_S, SiteView, stale_s
+from .site_view import SiteView, stale_s
 from .trouble import Trouble
 
 STORE_VERSION: Final = 1

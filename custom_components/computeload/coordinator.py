@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .planning import PlanningCoordinator
     from .proof import SiteProof
     from .proof_trial import BatteryTrials
+    from .savings import SavingsCoordinator
     from .signals.site import SiteSignals
     from .simulator.server import SimulatedSite
 
@@ -114,6 +115,7 @@ class DeviceCoordinator(DataUpdateCoordinator[Reading]):
         self._listeners_for_samples: list[SampleListener] = []
         self._published_s = float("-inf")
         self._full_s = float("-inf")
+        self._news = asyncio.Event()
 
     @property
     def kind(self) -> AssetKind:
@@ -156,6 +158,11 @@ class DeviceCoordinator(DataUpdateCoordinator[Reading]):
         self.config_entry.async_create_background_task(
             self.hass, self._async_run(), f"{DOMAIN} poll {self.name}"
         )
+
+    @callback
+    def async_wake(self) -> None:
+        """Poll now and not when it is due: the device has news."""
+        self._news.set()
 
     async def async_poll(self, scope: Scope) -> Reading:
         """Read the device once. Raises DeviceError."""
@@ -210,7 +217,13 @@ class DeviceCoordinator(DataUpdateCoordinator[Reading]):
             due_s = max(due_s + period_s, loop.time() if period_s == 0.0 else due_s)
             if (late_s := loop.time() - due_s) > 0.0 and period_s > 0.0:
                 due_s += period_s * int(late_s / period_s + 1.0)
-            await asyncio.sleep(max(due_s - loop.time(), 0.0))
+            try:
+                async with asyncio.timeout_at(due_s):
+                    await self._news.wait()
+                due_s = loop.time()
+            except TimeoutError:
+                pass
+            self._news.clear()
 
     async def async_sample(self) -> None:
         """Poll once as the loop does: tell the listeners, and the entities now and then."""
@@ -261,6 +274,7 @@ class SiteRuntime:
     signals: SiteSignals = field(init=False)
     ledger: LedgerStore = field(init=False)
     planning: PlanningCoordinator = field(init=False)
+    savings: SavingsCoordinator = field(init=False)
     proof: SiteProof = field(init=False)
     trials: BatteryTrials = field(init=False)
 

@@ -9,6 +9,7 @@ from homeassistant.const import CONF_DEVICE, CONF_HOST
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.device_registry import DeviceEntry
 
+from .const import CONF_LINK
 from .coordinator import ComputeLoadConfigEntry, DeviceCoordinator
 from .core.model import Reading
 from .signals.sources import AREA, TOKEN
@@ -113,7 +114,7 @@ def _reading(reading: Reading) -> dict[str, Any]:
 
 def _without_address(device: DeviceCoordinator, text: str | None) -> str | None:
     """Return an error's text without the address and the serial number in it."""
-    link = device.subentry.data["link"]
+    link = device.subentry.data.get(CONF_LINK, {})
     serial = device.identity.serial if device.identity else None
     for secret in (link.get(CONF_HOST), link.get(CONF_DEVICE), serial):
         if text and secret:

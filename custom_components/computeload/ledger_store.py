@@ -118,6 +118,12 @@ class LedgerStore:
         await self._async_write()
         await self._hass.async_add_executor_job(self._keeper.close)
 
+    def work_out(
+        self, since: datetime, until: datetime, worked_out: Callable[[Quarter], Quarter]
+    ) -> int:
+        """Put what follows from rows themselves into them; blocks. Raises LedgerError."""
+        return self._keeper.work_out(since, until, worked_out)
+
     async def async_export(self, file: Path, since: datetime, until: datetime) -> int:
         """Write the quarters of a span as CSV; return how many. Raises LedgerError, OSError."""
         return await self._hass.async_add_executor_job(self._export, file, since, until)

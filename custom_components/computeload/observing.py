@@ -7,6 +7,7 @@ from homeassistant.core import callback
 from .coordinator import SiteRuntime
 from .core.ledger import QUARTER
 from .core.ledger_book import Observation
+from .core.model import Reason
 from .core.tariff import prices_at
 from .core.window import window_start
 from .ledger_store import Observe
@@ -52,7 +53,8 @@ def observing(runtime: SiteRuntime) -> Observe:
         step = plan.step(now) if (plan := runtime.planning.plan) is not None else None
         buy, sell = prices.now(now)
         return Observation(
-            reason=controller.data.reason,
+            # With control off the reason says what would be done; nothing is.
+            reason=controller.data.reason if controller.active else Reason.OFF,
             soc=controller.data.soc,
             target_w=controller.data.target_w,
             plan_battery_w=None if step is None else step.battery_w,

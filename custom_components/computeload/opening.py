@@ -1,51 +1,39 @@
-"""From what is stored of an asset to the device behind it, wherever its values come from."""
+"""From what is stored of an asset to its device, wherever its values come from."""
 
-from collections.abc import Mapping
-from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass
-from typing import Any, Final
 
 from homeassistant.config_entries import ConfigSubentry
-from homeassistant.const import CONF_DEVICE, CONF_HOST, CONF_PORT, CONF_TYPE
 from homeassistant.core import HomeAssistant, callback
 
+from . import const
 from .clock import SystemClock
-from .const import (
-    CONF_CHANNELS,
-    CONF_LINK,
-    CONF_MORE_UNIT_IDS,
-    CONF_PROFILE,
-    CONF_UNIT_ID,
-    LINK_SIMULATED,
-    LINK_TCP,
-)
 from .coordinator import ComputeLoadConfigEntry, SiteRuntime
 from .core.model import Contract, Identity, Reading
-from .drivers.base import Datasheet, Device, DeviceError, Scope
-from .drivers.modbus import open_device
+from .drivers.base import Datasheet, Device, Scope
 from .drivers.profile import Library
-from .drivers.spec import Profile
-from .link import async_open_unit, async_temporary_unit, link_title
+from .entity_source import open_entities
+from .link import link_title
+from .modbus_source import AssetData, async_borrowed_modbus, async_open_modbus
 
-type AssetData = Mapping[str, Any]
-"""What a subentry stores of an asset."""
 
-PROBE_TIMEOUT_S: Final = 5.0
+def source(data: AssetData) -> str:
+    """Return where an asset's values come from, as one of the ``SOURCE_`` words."""
+    return str(data.get(const.CONF_SOURCE, const.SOURCE_MODBUS))
+
+
+def whereabouts(data: AssetData) -> dict[str, str]:
+    """Return what a user would check when the asset cannot be reached, for the messages."""
+    match source(data):
+        case const.SOURCE_ENTITIES:
+            return {"address": data[const.CONF_POWER]}
+        case _:
+            link, unit_id = data[const.CONF_LINK], data[const.CONF_UNIT_ID]
+            return {"address": link_title(link), "unit_id": str(unit_id)}
 
 
 def where(data: AssetData) -> str:
     """Return where an asset's values come from, in words that no other asset has."""
     return " ".join(whereabouts(data).values())
-
-
-def whereabouts(data: AssetData) -> dict[str, str]:
-    """Return what a user would check when the asset cannot be reached, for the messages."""
-    return {"address": link_title(data[CONF_LINK]), "unit_id": str(data[CONF_UNIT_ID])}
-
-
-def is_simulated(data: AssetData) -> bool:
-    """Tell whether the asset is a device of the simulated site."""
-    return bool(data.get(CONF_LINK, {}).get(CONF_TYPE) == LINK_SIMULATED)
 
 
 @callback
@@ -60,21 +48,11 @@ def async_open_device(
     Raises DeviceError where it cannot even be tried.
     """
     data = subentry.data
-    profile = _profile(runtime.library, data)
-    units = {
-        name: async_open_unit(hass, entry, data[CONF_LINK], unit_id, runtime.simulator)
-        for name, unit_id in _unit_ids(data).items()
-    }
-    names = data.get(CONF_CHANNELS)
-    device = open_device(
-        profile,
-        units.pop(""),
-        runtime.clock,
-        more_units=units,
-        channels=len(names) if names is not None else None,
-    )
-    entry.async_on_unload(device.close)
-    return device
+    match source(data):
+        case const.SOURCE_ENTITIES:
+            return open_entities(hass, data, runtime.clock, subentry.title)
+        case _:
+            return async_open_modbus(hass, entry, runtime, data)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,60 +69,20 @@ async def async_probe(
     hass: HomeAssistant, entry: ComputeLoadConfigEntry, library: Library, data: AssetData
 ) -> Probe:
     """Ask the device that an asset would have, all at once; raises DeviceError."""
-    profile = _profile(library, data)
-    link, ids = _reachable_link(entry, data)
-    async with AsyncExitStack() as stack:
-        units = {
-            name: await stack.enter_async_context(async_temporary_unit(hass, link, unit_id))
-            for name, unit_id in ids.items()
-        }
-        device = open_device(
-            profile,
-            units.pop(""),
-            SystemClock(),
-            more_units=units,
-            request_timeout_s=PROBE_TIMEOUT_S,
-        )
-        with closing(device):
-            identity = await device.identify()
-            await device.find_units()
-            return await _async_probed(device, identity)
+    match source(data):
+        case const.SOURCE_ENTITIES:
+            return await _async_probed(open_entities(hass, data, SystemClock(), ""))
+        case _:
+            async with async_borrowed_modbus(hass, entry, library, data) as device:
+                identity = await device.identify()
+                await device.find_units()
+                return await _async_probed(device, identity)
 
 
-async def _async_probed(device: Device, identity: Identity) -> Probe:
+async def _async_probed(device: Device, identity: Identity | None = None) -> Probe:
     return Probe(
+        identity=identity or await device.identify(),
         datasheet=device.datasheet,
         contract=device.contract,
-        identity=identity,
         reading=await device.read(Scope.FULL),
     )
-
-
-def _profile(library: Library, data: AssetData) -> Profile:
-    """Return the asset's profile; its file may have gone since it was chosen."""
-    profile = library.profiles.get(data[CONF_PROFILE])
-    if profile is None:
-        raise DeviceError(
-            f"the device profile {data[CONF_PROFILE]} is not there any more;"
-            " reconfigure this device",
-            device=data[CONF_PROFILE],
-        )
-    return profile
-
-
-def _unit_ids(data: AssetData) -> dict[str, int]:
-    """Return all unit ids of a device, by their names in its profile."""
-    return {"": data[CONF_UNIT_ID], **data.get(CONF_MORE_UNIT_IDS, {})}
-
-
-def _reachable_link(
-    entry: ComputeLoadConfigEntry, data: AssetData
-) -> tuple[AssetData, dict[str, int]]:
-    """Return the link as it can be opened; a simulated device is at a port of its own."""
-    link, ids = data[CONF_LINK], _unit_ids(data)
-    simulator = entry.runtime_data.simulator if is_simulated(data) else None
-    if simulator is None:
-        return link, ids
-    endpoint = simulator.endpoints[link[CONF_DEVICE]]
-    link = {CONF_TYPE: LINK_TCP, CONF_HOST: endpoint.host, CONF_PORT: endpoint.port}
-    return link, ids | {"": endpoint.unit_id}

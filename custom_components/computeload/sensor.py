@@ -17,6 +17,7 @@ from .entity import (
     async_keep_device_info,
 )
 from .plan_sensors import plan_sensors
+from .savings_sensors import savings_sensors
 from .sensor_tables import (
     ASSET_SENSORS,
     CHANNEL_ENERGY_SENSOR,
@@ -45,6 +46,7 @@ async def async_setup_entry(
     async_add_entities(SiteSensor(runtime.controller, each) for each in SITE_SENSORS)
     async_add_entities(signal_sensors(runtime))
     async_add_entities(plan_sensors(runtime.planning))
+    async_add_entities(savings_sensors(runtime))
     for subentry_id, device in runtime.devices.items():
         async_add_entities(asset_sensors(device), config_subentry_id=subentry_id)
         async_keep_device_info(device)

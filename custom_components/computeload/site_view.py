@@ -16,10 +16,8 @@ from .coordinator import DeviceCoordinator
 from .core.model import AssetKind, Quantity, Reading
 from .core.numbers import known
 from .core.site import BatteryState, GridState, PvState
-from .core.watch import FreshnessCheck, plausible
+from .core.watch import FreshnessCheck, plausible, stale_after_s
 
-STALE_POLLS: Final = 5.0
-STALE_LEAST_S: Final = 5.0
 GRID_LOST_V: Final = 100.0
 """Below this on all phases there is no grid."""
 
@@ -29,7 +27,7 @@ _PHASE_VOLTS: Final = (Quantity.VOLTAGE_L1_V, Quantity.VOLTAGE_L2_V, Quantity.VO
 
 def stale_s(device: DeviceCoordinator) -> float:
     """Return the age from which a device's reading is not acted on any more."""
-    return max(STALE_LEAST_S, STALE_POLLS * device.poll_s)
+    return stale_after_s(device.poll_s)
 
 
 def _number(device: DeviceCoordinator, quantity: Quantity) -> float | None:

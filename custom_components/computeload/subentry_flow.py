@@ -4,17 +4,25 @@ from typing import Any
 
 from homeassistant.config_entries import SubentryFlowResult
 
+from . import const
+from .asset_flow.entities import EntitySteps
 from .asset_flow.modbus import ModbusSteps
+from .opening import source
 
 
-class AssetSubentryFlow(ModbusSteps):
+class AssetSubentryFlow(ModbusSteps, EntitySteps):
     """Add an asset to a site, or change it."""
 
     async def async_step_user(self, _: dict[str, Any] | None = None) -> SubentryFlowResult:
         """Ask where the values come from."""
-        return await self.async_step_modbus()
+        return self.async_show_menu(
+            step_id="user", menu_options=[const.SOURCE_MODBUS, const.SOURCE_ENTITIES]
+        )
 
     async def async_step_reconfigure(self, _: dict[str, Any] | None = None) -> SubentryFlowResult:
         """Go through the same steps again, with what is stored filled in."""
-        self._data = dict(self._get_reconfigure_subentry().data)
-        return await self.async_step_modbus()
+        match source(self._stored):
+            case const.SOURCE_ENTITIES:
+                return await self.async_step_entities()
+            case _:
+                return await self.async_step_modbus()

@@ -60,13 +60,17 @@ def test_the_grid_carries_what_the_battery_did(row: Quarter, expected: tuple[flo
     [
         {"reason": Reason.OFF, "commands": 0},
         {"reason": None, "commands": None},
-        {"origin": Origin.IMPORTED},
     ],
 )
 def test_what_nobody_commanded_would_have_been_the_same(change: dict[str, object]) -> None:
     row = replace(quarter(drawn=5000.0, given_=2000.0), **change)  # type: ignore[arg-type]
     assert not was_controlled(row)
     assert without(row) == (5000.0, 0.0)
+
+
+def test_a_past_from_elsewhere_is_left_as_it_is() -> None:
+    row = replace(quarter(drawn=5000.0, given_=2000.0), origin=Origin.IMPORTED)
+    assert with_counterfactual(row) is row
 
 
 def test_a_release_in_the_quarter_still_counts_as_control() -> None:

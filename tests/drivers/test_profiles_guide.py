@@ -1,5 +1,6 @@
 """What docs/profiles.md promises to authors of profiles is true."""
 
+import asyncio
 from pathlib import Path
 import re
 
@@ -10,9 +11,9 @@ from custom_components.computeload.drivers.base import Scope, WrongDeviceError
 from custom_components.computeload.drivers.profile import SHIPPED
 from custom_components.computeload.drivers.schema import read_profile
 from custom_components.computeload.drivers.spec import Profile
-from scripts import devices
+from scripts import devices, probe, profile
 
-from .servers import INPUT, LIBRARY, FakeDevice, made, opened
+from .servers import INPUT, LIBRARY, FakeDevice, made, opened, served
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "profiles.md").read_text(encoding="utf-8")
 EXAMPLE = re.search(r"```yaml\n(kind: meter.*?)```", GUIDE, re.DOTALL)
@@ -21,9 +22,9 @@ EXAMPLE = re.search(r"```yaml\n(kind: meter.*?)```", GUIDE, re.DOTALL)
 def example() -> Profile:
     """Return the profile that the guide arrives at."""
     assert EXAMPLE
-    profile, errors = read_profile(EXAMPLE[1], "profiles/meter/acme_pm3.yaml", "acme_pm3")
-    assert profile, errors
-    return profile
+    read, errors = read_profile(EXAMPLE[1], "profiles/acme_pm3.yaml", "acme_pm3")
+    assert read, errors
+    return read
 
 
 def meter() -> FakeDevice:
@@ -66,10 +67,32 @@ async def test_the_example_notices_another_device_and_missing_values() -> None:
 def test_the_message_of_the_guide_is_what_authors_get() -> None:
     assert EXAMPLE
     broken = EXAMPLE[1].replace(", sign: export_positive", "")
-    _, errors = read_profile(broken, "profiles/meter/acme_pm3.yaml", "acme_pm3")
+    _, errors = read_profile(broken, "profiles/acme_pm3.yaml", "acme_pm3")
     told = re.search(r"Device profile left out: (.*?)```", GUIDE, re.DOTALL)
     assert told
     assert [str(error) for error in errors] == [" ".join(told[1].split())]
+
+
+async def test_the_commands_of_the_guide_print_what_it_shows(
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    socket_enabled: None,
+) -> None:
+    assert EXAMPLE
+    (tmp_path / "acme_pm3.yaml").write_text(EXAMPLE[1])
+    monkeypatch.chdir(tmp_path)
+    printed = re.findall(
+        r"```sh\nscripts/(profile|probe) (.*?)\n```\n\n```text\n(.*?)```", GUIDE, re.DOTALL
+    )
+    assert [program for program, _, _ in printed] == ["profile", "probe"]
+    programs = {"profile": profile.main, "probe": probe.main}
+    async with served(meter()) as port:
+        for program, line, shown in printed:
+            arguments = line.replace("192.168.1.20", f"127.0.0.1 --port {port} --pause 0").split()
+            assert await asyncio.to_thread(programs[program], arguments) == 0
+            told = capsys.readouterr().out
+            assert told == shown
 
 
 RARE = """link:

@@ -9,10 +9,17 @@ from typing import Final
 from homeassistant.core import HomeAssistant, callback
 
 from .base import ActionDescription, async_register
+from .explain import EXPLAIN_ACTIONS
 from .ledger import LEDGER_ACTIONS
+from .plan import PLAN_ACTIONS
 from .simulate import SIMULATE_ACTIONS
 
-ACTIONS: Final[tuple[ActionDescription, ...]] = (*LEDGER_ACTIONS, *SIMULATE_ACTIONS)
+ACTIONS: Final[tuple[ActionDescription, ...]] = (
+    *PLAN_ACTIONS,
+    *LEDGER_ACTIONS,
+    *SIMULATE_ACTIONS,
+    *EXPLAIN_ACTIONS,
+)
 
 
 @callback

@@ -139,6 +139,9 @@ async def _async_import(
         raise wrong(
             "file_not_read", CONF_FILE, name, problem=err.strerror or type(err).__name__
         ) from err
+    if new:
+        # What forecasts have learned so far may be little beside it.
+        await site.runtime_data.planning.async_reload_history()
     return {
         "quarters": survey.quarters,
         "new": new,

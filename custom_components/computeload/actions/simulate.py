@@ -15,14 +15,14 @@ from typing import Final
 from homeassistant.core import HomeAssistant, SupportsResponse
 from homeassistant.util.hass_dict import HassKey
 
-from ..const import CONF_CURRENCY, CONF_EXPORT_LIMIT_KW, CONF_TARIFF, DOMAIN
+from ..const import CONF_CURRENCY, CONF_EXPORT_LIMIT_KW, DOMAIN
 from ..coordinator import ComputeLoadConfigEntry
 from ..core.ledger_db import LedgerError
 from ..core.planning import Connection
 from ..core.site import Strategy
 from ..core.sizing import BatteryOption, Result, Variant, table, tried, variants
 from ..core.sizing_past import COLUMNS, Past, PastTooThinError, past_of
-from ..core.tariff import TariffError, choose_tariff
+from ..plan_inputs import InputsOf
 from .base import ActionDescription, Answer, Arguments, failed, wrong
 from .ledger import CONF_SINCE, SPAN, async_span
 from .sizing_answer import answer_of, name_of
@@ -157,7 +157,7 @@ async def _async_past(
     runtime = site.runtime_data
 
     def read() -> tuple[Past, Names]:
-        own = choose_tariff(site.options.get(CONF_TARIFF), **place)
+        own = runtime.tariff
         asked = arguments.get(CONF_TARIFFS)
         tariffs = [(own.id or "own", own)] if asked is None else tariffs_of(asked, **place)
         history = runtime.ledger.reader.history(COLUMNS, since, until)
@@ -169,8 +169,6 @@ async def _async_past(
         raise failed("past_too_thin", problem=str(err)) from err
     except LedgerError as err:
         raise failed("ledger_unreadable", problem=str(err)) from err
-    except TariffError as err:
-        raise failed("own_tariff_wrong", problem="; ".join(err.problems)) from err
 
 
 def _rated_kw(site: ComputeLoadConfigEntry) -> float | None:
@@ -191,7 +189,11 @@ def _variants(
 
 def _batteries(site: ComputeLoadConfigEntry, arguments: Arguments) -> list[BatteryOption]:
     if CONF_BATTERIES not in arguments:
-        raise wrong("batteries_missing", CONF_BATTERIES, None)
+        spec, _ = InputsOf(site).batteries()
+        if spec.capacity_wh == 0.0:
+            raise wrong("batteries_missing", CONF_BATTERIES, None)
+        reserve_wh = site.runtime_data.controller.settings.reserve * spec.capacity_wh
+        return [BatteryOption(name="as it is", spec=spec, reserve_wh=reserve_wh)]
     settings = site.runtime_data.controller.settings
     return batteries_of(arguments, soc_min=settings.soc_min, reserve=settings.reserve)
 

@@ -4,7 +4,7 @@ Nothing is stored that has not answered.
 """
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from homeassistant.config_entries import (
     SOURCE_RECONFIGURE,
@@ -24,6 +24,7 @@ from ..const import (
     CONF_DISCHARGE_LIMIT_KW,
     CONF_OVERRIDES,
     CONF_POLL_S,
+    CONF_PROFILE,
     CONF_ROLE,
     DOMAIN,
     ROLE_BRANCH,
@@ -34,7 +35,8 @@ from ..drivers.base import Datasheet, DeviceError
 from ..forms import choice, figure
 from ..library import async_get_library
 from ..live_values import async_describe
-from ..opening import Probe, async_probe, is_simulated, where, whereabouts
+from ..modbus_source import is_simulated
+from ..opening import Probe, async_probe, where, whereabouts
 
 SLOWEST_POLL_S: Final = 3600.0
 
@@ -42,14 +44,17 @@ SLOWEST_POLL_S: Final = 3600.0
 class AssetFlow(ConfigSubentryFlow):
     """Add an asset to a site, or change it."""
 
-    KEYS: ClassVar[tuple[str, ...]] = (CONF_ROLE, CONF_OVERRIDES)
-    """What of the steps before the last one is stored."""
-
     _probe: Probe
 
     def __init__(self) -> None:
         """Start with nothing known."""
         self._data: dict[str, Any] = {}
+        """What was answered up to now; with the last answers, it is what is stored."""
+
+    @property
+    def _stored(self) -> Mapping[str, Any]:
+        """Return what was answered when the asset was added, to be filled in."""
+        return self._own.data if self._own else {}
 
     @property
     def _kind(self) -> AssetKind:
@@ -197,7 +202,7 @@ class AssetFlow(ConfigSubentryFlow):
 
     def _suggested_answers(self, who: str) -> dict[str, Any]:
         title = self._own.title if self._own else who or self._datasheet.title
-        suggested = {CONF_POLL_S: self._datasheet.poll_s, **self._data, CONF_NAME: title}
+        suggested = {CONF_POLL_S: self._datasheet.poll_s, **self._stored, CONF_NAME: title}
         if self._datasheet.most_channels:
             numbers = [f"#{n + 1}" for n in range(self._datasheet.channel_count)]
             suggested.setdefault(CONF_CHANNELS, numbers)
@@ -237,11 +242,17 @@ class AssetFlow(ConfigSubentryFlow):
                 errors[key] = "limit_negative"
         return errors
 
+    def _corrections(self) -> dict[str, Any]:
+        """Return what the user corrected of the device; it holds for this kind of device only."""
+        before = self._own.data if self._own else {}
+        same = before.get(CONF_PROFILE) == self._data.get(CONF_PROFILE)
+        return {CONF_OVERRIDES: before[CONF_OVERRIDES]} if same and CONF_OVERRIDES in before else {}
+
     def _finish(self, answers: Mapping[str, Any]) -> SubentryFlowResult:
         """Store the device."""
         title = answers[CONF_NAME].strip()
-        data = {key: self._data[key] for key in self.KEYS if key in self._data}
-        data |= {key: value for key, value in answers.items() if key != CONF_NAME}
+        answered = {key: value for key, value in answers.items() if key != CONF_NAME}
+        data = self._data | self._corrections() | answered
         if self._own is None:
             return self.async_create_entry(title=title, data=data, unique_id=self._unique_id)
         return self.async_update_and_abort(

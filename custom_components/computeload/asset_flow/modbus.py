@@ -1,6 +1,6 @@
 """A device on Modbus: which one it is, and how it is reached."""
 
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from homeassistant.config_entries import ConfigEntryState, SubentryFlowResult
 from homeassistant.const import CONF_HOST, CONF_PORT, CONF_TYPE
@@ -30,7 +30,7 @@ from ..forms import (
     unit_id_fields,
 )
 from ..library import async_get_library
-from ..opening import is_simulated
+from ..modbus_source import is_simulated
 from .base import AssetFlow
 
 STEPS: Final = {
@@ -44,14 +44,6 @@ STEPS: Final = {
 
 class ModbusSteps(AssetFlow):
     """The steps of a device on Modbus."""
-
-    KEYS: ClassVar[tuple[str, ...]] = (
-        *AssetFlow.KEYS,
-        CONF_PROFILE,
-        CONF_LINK,
-        CONF_UNIT_ID,
-        CONF_MORE_UNIT_IDS,
-    )
 
     _profile: Profile
 
@@ -75,7 +67,7 @@ class ModbusSteps(AssetFlow):
         return self.async_show_form(
             step_id="modbus",
             data_schema=self.add_suggested_values_to_schema(
-                vol.Schema(fields), user_input or self._suggested_role() | self._data
+                vol.Schema(fields), user_input or self._suggested_role() | dict(self._stored)
             ),
             errors=errors,
             description_placeholders=placeholders,
@@ -85,7 +77,8 @@ class ModbusSteps(AssetFlow):
 
     async def async_step_link(self, _: dict[str, Any] | None = None) -> SubentryFlowResult:
         """Ask what kind of connection it is, where the device leaves a choice."""
-        if is_simulated(self._data):
+        if is_simulated(self._stored):
+            self._data |= {key: self._stored[key] for key in (CONF_LINK, CONF_UNIT_ID)}
             return await self._async_probe_simulated()
         steps = [STEPS[t] for t in self._profile.link.transports if t in STEPS]
         if len(steps) == 1:
@@ -160,16 +153,16 @@ class ModbusSteps(AssetFlow):
         factory = self._profile.link
         suggested: dict[str, Any] = {
             CONF_PORT: factory.port,
-            CONF_UNIT_ID: self._data.get(CONF_UNIT_ID, factory.unit_id),
+            CONF_UNIT_ID: self._stored.get(CONF_UNIT_ID, factory.unit_id),
             CONF_BAUDRATE: factory.serial.baudrate,
             CONF_PARITY: factory.serial.parity,
             CONF_STOPBITS: factory.serial.stopbits,
         }
-        stored = self._data.get(CONF_LINK, {})
+        stored = self._stored.get(CONF_LINK, {})
         if stored.get(CONF_TYPE) == link_type:
             suggested |= stored
-        for name, unit_id in factory.more_unit_ids.items():
-            suggested[MORE_UNITS + name] = self._data.get(CONF_MORE_UNIT_IDS, {}).get(name, unit_id)
+        more = {**factory.more_unit_ids, **self._stored.get(CONF_MORE_UNIT_IDS, {})}
+        suggested |= {MORE_UNITS + name: more[name] for name in factory.more_unit_ids}
         words = {letter: word for word, letter in PARITIES.items()}
         return suggested | {
             CONF_PARITY: words[suggested[CONF_PARITY]],

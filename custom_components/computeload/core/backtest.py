@@ -15,6 +15,7 @@ import numpy as np
 
 from .backtest_data import Measured, TestSite
 from .control import decide
+from .learning import learn
 from .plan import Floats, Plan, PlanStep
 from .planning import Connection, SitePlanning
 from .price_outlook import known_until, with_stand_in
@@ -42,6 +43,7 @@ class Schedule:
     stored_wh: Floats
     target_w: Floats
     reasons: list[str] = field(default_factory=list)
+    """Of the steps that were run."""
     plan_s: list[float] = field(default_factory=list)
     run_s: float = 0.0
     errors: dict[str, dict[int, tuple[float, float]]] = field(default_factory=dict)
@@ -55,16 +57,25 @@ def run(
     site: TestSite,
     strategy: Strategy,
     progress: Callable[[float], None] | None = None,
+    *,
+    lived_w: Floats | None = None,
 ) -> Schedule:
-    """Return what the site would have done; ``progress`` hears how far it is (0..1)."""
-    return _Run(series, site, strategy).go(progress)
+    """Return what the site would have done; ``progress`` hears how far it is (0..1).
+
+    ``lived_w``: the grid power of the first steps, as it was: those are learned from, and
+    the run starts after them, with ``start_wh`` stored. NaN where it is not known.
+    """
+    return _Run(series, site, strategy, lived_w).go(progress)
 
 
 class _Run:
     """One run through one series."""
 
-    def __init__(self, series: Measured, site: TestSite, strategy: Strategy) -> None:
+    def __init__(
+        self, series: Measured, site: TestSite, strategy: Strategy, lived_w: Floats | None
+    ) -> None:
         self._series, self._site, self._strategy = series, site, strategy
+        self._lived_w = np.zeros(0) if lived_w is None else lived_w
         n = len(series)
         self._pv_w = series.pv_per_kwp * site.pv_peak_kw * 1000.0
         self._known = known_until(site.tariff.calendar, series.starts)
@@ -102,8 +113,10 @@ class _Run:
     def go(self, progress: Callable[[float], None] | None) -> Schedule:
         """Run from the first step to the last."""
         begun = time.perf_counter()
-        n = len(self._series)
-        for step in range(n):
+        n, first = len(self._series), len(self._lived_w)
+        if first:
+            self._learn()
+        for step in range(first, n):
             if self._strategy is not Strategy.OBSERVE and self._due(step):
                 self._renew(step)
             self._act(step)
@@ -114,6 +127,15 @@ class _Run:
         self.result.errors = {name: each.errors() for name, each in forecasts.items()}
         self.result.coverage = {name: each.coverage() for name, each in forecasts.items()}
         return self.result
+
+    def _learn(self) -> None:
+        """Take the steps that have happened, as the live site takes its ledger."""
+        series, result, past = self._series, self.result, slice(0, len(self._lived_w))
+        result.grid_w[past] = self._lived_w
+        result.stored_wh[past] = self._stored_wh
+        start_s = int(series.starts[0])
+        learn(self._planning, start_s, series.load_w[past], self._pv_w[past], self._lived_w)
+        self._closed = len(self._lived_w)
 
     def _due(self, step: int) -> bool:
         """Tell whether to plan anew: each hour, and when the load is not what was planned."""

@@ -104,19 +104,17 @@ class LedgerKeeper:
             return self._file.amend(quarters)
 
     def work_out(
-        self,
-        since: datetime,
-        until: datetime,
-        worked_out: Callable[[Quarter], Quarter],
-        now: datetime,
+        self, since: datetime, until: datetime, worked_out: Callable[[Quarter], Quarter]
     ) -> int:
         """Put what follows from rows themselves into the rows of a span.
 
         Nothing else is written between reading and writing, so no better account of a
-        quarter is lost. Returns how many rows changed. Raises LedgerError.
+        quarter is lost. Returns how many rows changed. Raises LedgerError, also for a
+        ledger that is closed: it is not opened for this.
         """
         with self._lock:
-            self._ready(now)
+            if not self._opened:
+                raise LedgerError(f"The ledger {self.reader.path.name} is not open")
             return self._file.amend([worked_out(q) for q in self.reader.quarters(since, until)])
 
     def close(self) -> None:

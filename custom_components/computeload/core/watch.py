@@ -8,6 +8,8 @@ from typing import Final, TypeGuard
 from .model import Quantity, Reading
 from .numbers import known
 
+STALE_POLLS: Final = 5.0
+STALE_LEAST_S: Final = 5.0
 FROZEN_S: Final = 60.0
 """No measured grid stays the same to the last bit for this long."""
 FOLLOW_S: Final = 20.0
@@ -29,6 +31,11 @@ _LIVELY: Final = (
     Quantity.VOLTAGE_L1_V,
     Quantity.CURRENT_L1_A,
 )
+
+
+def stale_after_s(poll_s: float) -> float:
+    """Return the age (s) from which a reading that comes every ``poll_s`` is not acted on."""
+    return max(STALE_LEAST_S, STALE_POLLS * poll_s)
 
 
 def plausible(power_w: float | None, connection_w: float) -> TypeGuard[float]:

@@ -21,8 +21,6 @@ _HANDS_OFF: Final = frozenset(
 
 def was_controlled(quarter: Quarter) -> bool:
     """Tell whether batteries followed our commands in a quarter."""
-    if quarter.origin is Origin.IMPORTED:
-        return False
     return bool(quarter.commands) or quarter.reason not in {None, *_HANDS_OFF}
 
 
@@ -31,8 +29,11 @@ def with_counterfactual(quarter: Quarter, export_limit_w: float | None = None) -
 
     ``export_limit_w``: what may be fed in; more would have been curtailed, not sold. None
     stays where it cannot be said: the import, or a flow beside it, is known for less than
-    half of the quarter. A gap stays a gap on both sides: nothing is added for it.
+    half of the quarter. A gap stays a gap on both sides: nothing is added for it. A quarter
+    that was brought in from elsewhere is returned as it is.
     """
+    if quarter.origin is Origin.IMPORTED:
+        return quarter
     energies = _without_wh(quarter, export_limit_w)
     import_wh, export_wh = energies if energies is not None else (None, None)
     return replace(quarter, without_import_wh=import_wh, without_export_wh=export_wh)

@@ -93,6 +93,30 @@ class RefusedError(DeviceError):
     key = "refused"
 
 
+class EntitySilentError(NoAnswerError):
+    """An entity has no value, or none that is fresh enough. Placeholder: ``entity``."""
+
+    key = "entity_silent"
+
+    def __init__(self, entity: str, why: str) -> None:
+        """Name the entity, and say what is wrong with it."""
+        super().__init__(f"{entity} {why}", device=entity, entity=entity)
+
+
+class EntityUnitError(DeviceError):
+    """An entity has a unit that cannot be what it was chosen for.
+
+    Placeholders: ``entity``, ``unit`` (the one it has), ``units`` (those that would do).
+    """
+
+    key = "entity_unit"
+
+    def __init__(self, entity: str, unit: str, units: str) -> None:
+        """Name the entity, its unit, and the units that would do."""
+        message = f"{entity} is in {unit}, not in one of {units}"
+        super().__init__(message, device=entity, entity=entity, unit=unit, units=units)
+
+
 class Device(Protocol):
     """One device: it can be read, and, where it has a contract, commanded.
 

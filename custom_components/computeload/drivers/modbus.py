@@ -132,16 +132,16 @@ class ModbusDevice:
         expected = ", ".join(e.meaning for e in self.profile.expectations) or self._name
         try:
             values = await self._name_plate()
+            for expectation in self.profile.expectations:
+                found = values.get(expectation.field.key)
+                if not _is_met(expectation, found):
+                    shown = "nothing" if found is None else _shown(found)
+                    raise self._wrong(expectation.meaning, shown)
             await self.read(Scope.FAST)
         except RefusedError as error:
             if error.placeholders["code"] in _ABSENT:
                 raise self._wrong(expected, error.placeholders["what"] + " refused") from error
             raise
-        for expectation in self.profile.expectations:
-            found = values.get(expectation.field.key)
-            if not _is_met(expectation, found):
-                shown = "nothing" if found is None else _shown(found)
-                raise self._wrong(expectation.meaning, shown)
         told = {
             name: _shown(values[field.key])
             for name, field in self.profile.identity.items()
