@@ -213,7 +213,11 @@ async def test_factory_settings_are_filled_in(
     ("step", "answers", "stored"),
     [
         ("rtu_tcp", {"host": " GateWay ", "port": 4001}, {"host": "gateway", "port": 4001}),
-        ("tls", {"host": "meter.lan", "port": 802}, {"host": "meter.lan", "port": 802}),
+        (
+            "tls",
+            {"host": "meter.lan", "port": 802, "verify": False},
+            {"host": "meter.lan", "port": 802, "verify": False},
+        ),
         (
             "serial",
             {"device": "/dev/ttyUSB0", "baudrate": 19200, "parity": "even", "stopbits": "2"},

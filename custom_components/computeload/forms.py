@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from homeassistant.const import CONF_DEVICE, CONF_HOST, CONF_PORT
 from homeassistant.helpers.selector import (
+    BooleanSelector,
     NumberSelector,
     NumberSelectorConfig,
     NumberSelectorMode,
@@ -67,6 +68,10 @@ NETWORK_SCHEMA: Final = vol.Schema(
         vol.Required(CONF_PORT): whole_number(1, 65535),
         vol.Required(CONF_UNIT_ID): whole_number(0, LARGEST_UNIT_ID),
     }
+)
+CONF_VERIFY: Final = "verify"
+TLS_SCHEMA: Final = NETWORK_SCHEMA.extend(
+    {vol.Required(CONF_VERIFY, default=True): BooleanSelector()}
 )
 MORE_UNITS: Final = "unit_id_"
 """What the fields for further unit ids begin with; the name that the profile uses follows."""

@@ -25,6 +25,7 @@ from ..forms import (
     NETWORK_SCHEMA,
     PARITIES,
     SERIAL_SCHEMA,
+    TLS_SCHEMA,
     more_unit_ids,
     profile_choice,
     unit_id_fields,
@@ -40,6 +41,8 @@ STEPS: Final = {
     "serial": LINK_SERIAL,
 }
 """The step that asks for a link, by what profiles call the transport."""
+SCHEMAS: Final = {LINK_TLS: TLS_SCHEMA, LINK_SERIAL: SERIAL_SCHEMA}
+"""The form of a link, where it is not that of a plain network connection."""
 
 
 class ModbusSteps(AssetFlow):
@@ -137,7 +140,7 @@ class ModbusSteps(AssetFlow):
             errors, placeholders = await self._async_probe()
             if not errors:
                 return self._abort_if_unfit() or await self.async_step_confirm()
-        schema = SERIAL_SCHEMA if link_type == LINK_SERIAL else NETWORK_SCHEMA
+        schema = SCHEMAS.get(link_type, NETWORK_SCHEMA)
         schema = schema.extend(unit_id_fields(self._profile.link.more_unit_ids))
         return self.async_show_form(
             step_id=link_type,
