@@ -5,7 +5,7 @@ restart could lose. Only the shadows of past days are kept in a file of their ow
 day again takes a second.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, Final, override
@@ -14,14 +14,15 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.event import async_track_time_interval
 from homeassistant.helpers.storage import Store
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
+import numpy as np
 
 from .const import CONF_EXPORT_LIMIT_KW, DOMAIN, LOGGER
 from .coordinator import ComputeLoadConfigEntry
-from .core.ledger import Origin
+from .core.ledger import QUARTER, Origin
 from .core.ledger_db import LedgerError
-from .core.ledger_read import midnight
+from .core.ledger_read import Column, midnight
 from .core.plan import BatterySpec
-from .core.savings import COLUMNS, Account, Billed, Record, Statement
+from .core.savings import COLUMNS, Account, Billed, Record, Span, Statement
 from .core.shadow import COLUMNS as SHADOW_COLUMNS, ShadowDay, shadow_day, shadowed
 from .core.site import Strategy
 from .core.window import window_start
@@ -40,6 +41,8 @@ AMENDED: Final = timedelta(days=2)
 LEARNED: Final = timedelta(days=56)
 """So much of the past a shadow day learns from."""
 SHADOWS_AT_ONCE: Final = 2
+_PART: Final = 4 * 96
+"""So many quarters are worked out at a time."""
 STORE_VERSION: Final = 1
 
 type Shadows = dict[date, ShadowDay | None]
@@ -201,16 +204,27 @@ class SavingsCoordinator(DataUpdateCoordinator[SavingsData]):
 
     def _fill(self, since: datetime, until: datetime, ground: _Ground) -> None:
         """Write into the ledger what would have been drawn without control."""
-        if self._filled_until is not None:
-            since = max(since, self._filled_until - AMENDED)
-        while since < until:
-            # In parts, so that the running quarters never wait for long.
-            end = min(since + timedelta(days=7), until)
+        for begin, end in self._to_fill(since, until):
             self._ledger.work_out(
-                since, end, lambda quarter: with_counterfactual(quarter, ground.export_limit_w)
+                begin, end, lambda quarter: with_counterfactual(quarter, ground.export_limit_w)
             )
-            since = end
         self._filled_until = until
+
+    def _to_fill(self, since: datetime, until: datetime) -> Iterator[Span]:
+        """Yield what has to be looked at: the last days, and at first all that is missing.
+
+        In parts, so that the running quarters never wait for long.
+        """
+        recent = max(since, (self._filled_until or until) - AMENDED)
+        if self._filled_until is None:
+            columns = (Column.IMPORT_W, Column.WITHOUT_IMPORT_W, Column.METERED)
+            history = self._ledger.reader.history(columns, since, recent)
+            known, filled, metered = (history.columns[each] for each in columns)
+            missing = np.isfinite(known) & ~np.isfinite(filled) & (metered == 1.0)
+            for part in np.unique(np.flatnonzero(missing) // _PART).tolist():
+                begin = history.start + part * _PART * QUARTER
+                yield begin, min(begin + _PART * QUARTER, recent)
+        yield recent, until
 
     def _live_again(self, today: date, until: datetime, ground: _Ground, shadows: Shadows) -> None:
         """Add the shadows of this month's days, and of the last day of the one before."""
