@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from unittest.mock import patch
 
 from homeassistant.const import STATE_UNKNOWN
 from homeassistant.core import HomeAssistant
@@ -20,6 +21,7 @@ from custom_components.computeload.observing import observing
 from custom_components.computeload.savings import SavingsCoordinator, shadow_store
 from custom_components.computeload.savings_sensors import billed_names, savings_sensors
 
+from .common import async_wait_for
 from .core.savings_site import quarter
 
 MONTHLY = """
@@ -31,6 +33,22 @@ demand:
   - {name: capacity, window_min: 15, period: month, quantity: import_kva, rate_eur_per_kw: 1.0}
 """
 SAVINGS = ("today", "this_month", "this_year")
+
+
+class Stopped:
+    """A clock that shows one moment."""
+
+    def __init__(self, at: datetime) -> None:
+        """Stop at a moment."""
+        self.at = at.astimezone(UTC)
+
+    def now(self) -> datetime:
+        """Return the wall clock."""
+        return self.at
+
+    def monotonic_s(self) -> float:
+        """Return seconds on a clock that never steps."""
+        return self.at.timestamp()
 
 
 def month_start(runtime: SiteRuntime) -> datetime:
@@ -134,6 +152,34 @@ async def test_the_bill_so_far_matches_the_ledger_to_the_cent(
     assert float(state_of(hass, "bill_this_month")) == pytest.approx(energy + demand)
     assert state_of(hass, "billed_so_far_peak") == "22.0"
     assert float(state_of(hass, "billed_so_far_capacity")) >= 22.0
+
+
+async def test_accounts_follow_each_quarter_by_themselves(
+    hass: HomeAssistant, runtime: SiteRuntime
+) -> None:
+    past = rows(runtime)
+    keep = runtime.ledger._keeper.bring_in
+    await hass.async_add_executor_job(keep, past, runtime.clock.now())
+    with patch("custom_components.computeload.savings.APART_S", 0.0):
+        for listener in tuple(runtime.ledger._listeners):
+            listener([])
+        await async_wait_for(lambda: runtime.savings.data.month is not None)
+    assert float(state_of(hass, "bill_this_month")) > 0.0
+
+
+async def test_a_day_that_has_just_begun_starts_at_nothing(
+    hass: HomeAssistant, runtime: SiteRuntime
+) -> None:
+    midnight = runtime.clock.now().astimezone(runtime.tariff.calendar.zone)
+    midnight = midnight.replace(hour=0, minute=0, second=0, microsecond=0)
+    await accounted(hass, runtime, [q for q in rows(runtime) if q.start < midnight])
+    runtime.clock = Stopped(midnight + timedelta(seconds=5))
+    await runtime.savings.async_refresh()
+    await hass.async_block_till_done()
+    state = hass.states.get("sensor.lab_saved_today")
+    assert state is not None
+    assert state.state == "0.0"
+    assert dt_util.parse_datetime(state.attributes["last_reset"]) == midnight
 
 
 async def test_what_would_have_been_is_in_the_ledger(
