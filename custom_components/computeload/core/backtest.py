@@ -6,7 +6,7 @@ does what the battery can. The bill is the tariff's own, the yardstick is perfec
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 import time
 from typing import Final
@@ -230,4 +230,11 @@ class _Run:
             ),
             pv=(PvState(asset_id=_PV, power_w=pv_w, rated_w=site.pv_peak_kw * 1000.0),),
         )
-        return decide(state, self._limits, self._memory, self._plan)
+        return decide(state, self._limits_at(step), self._memory, self._plan)
+
+    def _limits_at(self, step: int) -> Limits:
+        """Return the limits; what follows no plan by itself still gets its target from it."""
+        planned = self._planned(step)
+        if planned is None or self._strategy.follows_plan:
+            return self._limits
+        return replace(self._limits, target_w=min(planned.target_w, self._limits.target_w))

@@ -107,7 +107,8 @@ class Forecaster:
         self._archive = _Archive()
         self._weights = np.zeros((len(self._models), len(LEADS)))
         self._weights[0] = 1.0
-        self._offsets: Floats | None = None
+        self._offsets = np.zeros((len(QUANTILES), len(LEADS)))
+        self._guessed_from: int | None = 0
         self._width = np.ones(len(LEADS))
         self._day = -1
 
@@ -118,6 +119,8 @@ class Forecaster:
         are not finite likewise. Raises ValueError for steps that are already known.
         """
         self.past.extend(start_s, values)
+        if self._guessed_from is not None and len(self.past) >= 2 * self._guessed_from:
+            self._guess()
         day = len(self.past) // DAY
         if day != self._day:
             self._day = day
@@ -126,10 +129,23 @@ class Forecaster:
             self._archive.forget(len(self.past) - _KEPT_DAYS * DAY)
             self._learn()
 
-    def forecast(self, count: int) -> Forecast:
-        """Return the means of the next ``count`` steps; raises ValueError without history."""
+    def forecast(self, count: int, now_w: float | None = None) -> Forecast:
+        """Return the means of the next ``count`` steps; raises ValueError without history.
+
+        ``now_w``: what the step that has just begun will be by all that is known; the
+        forecast then starts with the step after it.
+        """
         if not len(self.past):
             raise ValueError("there is no history to forecast from")
+        if now_w is None or not np.isfinite(now_w):
+            return self._forecast(count)
+        self.past.extend(self.past.end_s, np.array([now_w]))
+        try:
+            return self._forecast(count)
+        finally:
+            self.past.retract()
+
+    def _forecast(self, count: int) -> Forecast:
         reach = max(count, int(LEADS[-1]))
         future = self.past.future(reach)
         paths = np.array([model.predict(self.past, future) for model in self._models])
@@ -138,21 +154,18 @@ class Forecaster:
         leads = np.arange(1, reach + 1)
         weights = np.array([np.interp(leads, LEADS, row) for row in self._weights])
         mean = (weights * paths).sum(axis=0)
+        offsets = self._offsets * self._width
         issued = len(self.past) - 1
         if not self._archive.issued or issued - self._archive.issued[-1] >= _APART:
             self._archive.issued.append(issued)
             self._archive.models.append(paths[:, LEADS - 1])
             self._archive.combined.append(mean[LEADS - 1])
-            self._archive.spread.append(self._spread()[INTERVAL, :])
-        offsets = self._spread()
+            self._archive.spread.append(offsets[INTERVAL, :])
         across = np.array([np.interp(leads[:count], LEADS, row) for row in offsets])
         return Forecast(mean_w=mean[:count], offsets_w=across)
 
-    def _spread(self) -> Floats:
-        """Return what to add at LEADS for each of QUANTILES."""
-        if self._offsets is not None:
-            return self._offsets * self._width
-        # Young: how much it has changed over each lead so far, or else a guess.
+    def _guess(self) -> None:
+        """Spread the quantiles, while there are no errors, by how much has changed so far."""
         values = self.past.values
         guess_w = _PRIOR_SPREAD * float(np.mean(np.abs(values)))
         growth = 1.0 - np.exp(-LEADS / 32.0)
@@ -160,7 +173,7 @@ class Forecaster:
         for index, lead in enumerate(LEADS.tolist()):
             if len(values) > _CHANGES * lead:
                 offsets[:, index] = np.quantile(values[lead:] - values[:-lead], QUANTILES)
-        return offsets
+        self._offsets, self._guessed_from = offsets, len(values)
 
     def coverage(self) -> dict[int, float]:
         """Return, per lead in steps, the share of steps within their 80 % interval."""
@@ -218,7 +231,7 @@ class Forecaster:
             weights = (mae.min() / mae) ** _SHARPNESS
             self._weights[:, index] = weights / weights.sum()
             offsets.append(np.quantile(actual - combined[done, index], QUANTILES))
-        self._offsets = np.array(offsets).T
+        self._offsets, self._guessed_from = np.array(offsets).T, None
         self._keep_true()
 
     def _keep_true(self) -> None:

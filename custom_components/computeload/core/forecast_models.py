@@ -85,6 +85,10 @@ class Past:
             self._values[index] = self._values[before] if before >= 0 else 0.0
         self._count = wanted
 
+    def retract(self) -> None:
+        """Forget the last step: it was not over yet."""
+        self._count -= 1
+
     def future(self, count: int) -> Steps:
         """Return when the next steps will be."""
         first = (self.end_s - self._ahead_s) // self.step_s

@@ -228,4 +228,4 @@ def _ahead(forecaster: Forecaster, now_w: float, count: int) -> Floats:
     """Return what is now, then the forecast; without any history what is now stays."""
     if not len(forecaster.past):
         return np.full(count, now_w)
-    return np.append(now_w, forecaster.forecast(count - 1).mean_w)
+    return np.append(now_w, forecaster.forecast(count - 1, now_w).mean_w)
