@@ -245,15 +245,22 @@ def test_the_site_flow_has_exactly_the_texts_that_it_uses(texts: dict[str, Any])
     assert steps == set(texts["config"]["step"])
 
 
-OWN_STEPS = {"battery": ("command", "set_entities", "set_actions")}
+OWN_STEPS = {
+    "battery": ("command", "set_entities", "set_actions"),
+    "load": ("redfish", "chassis", "prometheus"),
+}
 """Steps that only one kind of asset has."""
+
+
+OF_ADDRESSES = set(re.findall(r'return "(\w+)"', (PACKAGE / "drivers" / "http.py").read_text()))
+"""What can be wrong with the address of a server."""
 
 
 def test_the_device_flow_has_exactly_the_texts_that_it_uses(texts: dict[str, Any]) -> None:
     files = (*(PACKAGE / "asset_flow").glob("*.py"), PACKAGE / "subentry_flow.py")
     source = "".join(file.read_text() for file in files)
     steps = set(re.findall(r"async def async_step_(\w+)\(", source)) - {"reconfigure", "read_only"}
-    errors = set(re.findall(r'\] = "(\w+)"', source))
+    errors = set(re.findall(r'(?:\] =|"base":) "(\w+)"', source)) | OF_ADDRESSES
     errors |= {error.key for error in all_subclasses(DeviceError)}
     aborts = set(re.findall(r'reason="(\w+)"', source))
     own = {
@@ -265,7 +272,13 @@ def test_the_device_flow_has_exactly_the_texts_that_it_uses(texts: dict[str, Any
             "never_zero",
             "same_number",
         },
-        "load": {"channels_out_of_range", "channels_not_distinct"},
+        "load": {
+            "channels_out_of_range",
+            "channels_not_distinct",
+            "no_chassis",
+            "url_with_more",
+            "url_wrong",
+        },
         "meter": {"grid_meter_exists"},
     }
     for kind in KINDS:
@@ -285,7 +298,7 @@ def without_own_fields(flow: dict[str, Any], steps: tuple[str, ...]) -> dict[str
 
 def test_all_kinds_of_devices_share_their_wording(texts: dict[str, Any]) -> None:
     flows = [texts["config_subentries"][kind] for kind in KINDS]
-    own = ("user", "modbus", "entities", "confirm", *OWN_STEPS["battery"])
+    own = ("user", "modbus", "entities", "confirm", *OWN_STEPS["battery"], *OWN_STEPS["load"])
     first, *rest = [without_own_fields(flow, own) for flow in flows]
     assert all(flow == first for flow in rest)
 
@@ -297,6 +310,10 @@ def test_the_details_of_an_error_are_at_hand_where_it_shows(texts: dict[str, Any
         "wrong_device": {"address", "unit_id", "expected", "found"},
         "refused": {"address", "unit_id", "what", "code"},
         "device_error": {"address", "unit_id"},
+        "server_silent": {"address", "timeout_s"},
+        "server_refused": {"address", "what", "code"},
+        "server_payload": {"address", "what"},
+        "query": {"what"},
         "entity_silent": {"entity"},
         "entity_unit": {"entity", "unit", "units"},
     }
@@ -306,6 +323,10 @@ def test_the_details_of_an_error_are_at_hand_where_it_shows(texts: dict[str, Any
     in_log = {
         "wrong_device": {"device", "expected", "found"},
         "refused": {"device", "what", "code"},
+        "server_silent": {"device", "timeout_s"},
+        "server_refused": {"device", "what", "code"},
+        "server_payload": {"device", "what"},
+        "query": {"device", "what"},
         "entity_silent": {"device", "entity"},
         "entity_unit": {"device", "entity", "unit", "units"},
     }

@@ -9,25 +9,30 @@ from homeassistant.config_entries import (
     ConfigFlowResult,
     ConfigSubentryFlow,
 )
-from homeassistant.const import CONF_NAME
+from homeassistant.const import CONF_NAME, CONF_USERNAME
 from homeassistant.core import callback
 from homeassistant.generated.currencies import ACTIVE_CURRENCIES
 from homeassistant.helpers.selector import SelectSelector, SelectSelectorConfig, TextSelector
 from homeassistant.util import slugify
 import voluptuous as vol
 
+from .asset_flow.servers import CREDENTIALS
 from .const import (
     CONF_CONNECTION_LIMIT_KW,
     CONF_CURRENCY,
     CONF_EXPORT_LIMIT_KW,
     CONF_PHASE_LIMIT_A,
     CONF_SCENARIO,
+    CONF_SUBENTRY,
     CONF_TARGET_PEAK_KW,
     DOMAIN,
 )
 from .controller import NOMINAL_PHASE_V
 from .core.model import AssetKind
+from .drivers.base import AuthError, DeviceError
 from .forms import choice, figure
+from .library import async_get_library
+from .opening import async_probe, source
 from .options_flow import SignalOptionsFlow
 from .simulation import simulated_site_data, simulated_subentries
 from .simulator.scenario import load_scenario, shipped_scenarios
@@ -81,6 +86,8 @@ class ComputeLoadConfigFlow(ConfigFlow, domain=DOMAIN):
     """Set up a site."""
 
     VERSION = 1
+
+    _asset_id: str
 
     @classmethod
     @callback
@@ -156,6 +163,43 @@ class ComputeLoadConfigFlow(ConfigFlow, domain=DOMAIN):
                     )
                 }
             ),
+        )
+
+    async def async_step_reauth(self, entry_data: Mapping[str, Any]) -> ConfigFlowResult:
+        """Begin to ask for new credentials: a server refuses those of one asset."""
+        self._asset_id = entry_data[CONF_SUBENTRY]
+        return await self.async_step_reauth_confirm()
+
+    async def async_step_reauth_confirm(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask for the asset's new credentials, and try them before they are stored."""
+        entry = self._get_reauth_entry()
+        asset = entry.subentries.get(self._asset_id)
+        if asset is None:
+            return self.async_abort(reason="asset_removed")
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            schema = CREDENTIALS[source(asset.data)].schema
+            kept = {k: v for k, v in asset.data.items() if k not in schema}
+            data = kept | user_input
+            try:
+                await async_probe(self.hass, entry, await async_get_library(self.hass), data)
+            except AuthError:
+                errors["base"] = "invalid_auth"
+            except DeviceError:
+                errors["base"] = "server_unreachable"
+            else:
+                self.hass.config_entries.async_update_subentry(entry, asset, data=data)
+                return self.async_abort(reason="reauth_successful")
+        return self.async_show_form(
+            step_id="reauth_confirm",
+            data_schema=self.add_suggested_values_to_schema(
+                CREDENTIALS[source(asset.data)],
+                {CONF_USERNAME: (user_input or asset.data).get(CONF_USERNAME, "")},
+            ),
+            errors=errors,
+            description_placeholders={"asset": asset.title},
         )
 
     async def async_step_reconfigure(

@@ -77,6 +77,15 @@ CONF_SET_SWITCH: Final = "set_switch"
 CONF_SET_ACTIONS: Final = "set_actions"
 CONF_RELEASE_ACTIONS: Final = "release_actions"
 
+# Asset behind a server
+CONF_SUBENTRY: Final = "subentry"
+CONF_BASIC_AUTH: Final = "basic_auth"
+CONF_CHASSIS: Final = "chassis"
+CONF_QUERY: Final = "query"
+CONF_QUERY_UNIT: Final = "query_unit"
+CONF_ENERGY_QUERY: Final = "energy_query"
+CONF_ENERGY_UNIT: Final = "energy_unit"
+
 SOURCE_MODBUS: Final = "modbus"
 """Where nothing is said, it is this."""
 SOURCE_ENTITIES: Final = "entities"

@@ -15,9 +15,9 @@ from homeassistant.config_entries import ConfigEntry, ConfigSubentry
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
 
-from .const import CONF_ACCEPT_STUCK, CONF_CHANNELS, DOMAIN, LOGGER, PUBLISH_S
+from .const import CONF_ACCEPT_STUCK, CONF_CHANNELS, CONF_SUBENTRY, DOMAIN, LOGGER, PUBLISH_S
 from .core.model import AssetKind, Clock, Identity, Reading
-from .drivers.base import Device, DeviceError, Scope
+from .drivers.base import AuthError, Device, DeviceError, Scope
 from .drivers.profile import Library
 from .trouble import Trouble
 
@@ -38,6 +38,8 @@ MISSED_POLLS = 3
 """A device that failed this often in a row is shown as unavailable; one blip is not."""
 LEAST_FULL_S = 5.0
 """How often at most the slow registers are read beside the fast ones."""
+REFUSED_S = 3600.0
+"""Wrong credentials are tried no more often than this: many servers lock an account."""
 BACKOFF_S = 30.0
 """A dead device is asked no more often than this, so that it does not block a shared link."""
 
@@ -116,6 +118,7 @@ class DeviceCoordinator(DataUpdateCoordinator[Reading]):
         self._published_s = float("-inf")
         self._full_s = float("-inf")
         self._news = asyncio.Event()
+        self._locked_out = False
 
     @property
     def kind(self) -> AssetKind:
@@ -213,6 +216,8 @@ class DeviceCoordinator(DataUpdateCoordinator[Reading]):
             period_s = self.poll_s
             if self.link.in_a_row > MISSED_POLLS:
                 period_s = max(self.poll_s, min(BACKOFF_S, self.poll_s * self.link.in_a_row))
+            if self._locked_out:
+                period_s = REFUSED_S
             # A poll that overran its period skips the ones it missed instead of bunching.
             due_s = max(due_s + period_s, loop.time() if period_s == 0.0 else due_s)
             if (late_s := loop.time() - due_s) > 0.0 and period_s > 0.0:
@@ -233,9 +238,13 @@ class DeviceCoordinator(DataUpdateCoordinator[Reading]):
             reading = await self.async_poll(Scope.FULL if full else Scope.FAST)
         except DeviceError as err:
             self._notify_samples(None)
+            self._locked_out = isinstance(err, AuthError)
+            if self._locked_out:
+                self._ask_for_credentials()
             if self.link.in_a_row >= MISSED_POLLS and self.last_update_success:
                 self._set_unavailable(err)
             return
+        self._locked_out = False
         if full:
             self._full_s = now_s
         self._notify_samples(reading)
@@ -244,6 +253,17 @@ class DeviceCoordinator(DataUpdateCoordinator[Reading]):
                 LOGGER.info("%s: answers again", self.name)
             self._published_s = now_s
             self.async_set_updated_data(reading)
+
+    @callback
+    def _ask_for_credentials(self) -> None:
+        """Ask the user for new ones; one asset of a site at a time."""
+        self.config_entry.async_start_reauth(
+            self.hass,
+            context={
+                "title_placeholders": {"name": f"{self.config_entry.title}: {self.name}"},
+            },
+            data={CONF_SUBENTRY: self.asset_id},
+        )
 
     @callback
     def _set_unavailable(self, err: DeviceError) -> None:

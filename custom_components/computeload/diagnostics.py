@@ -9,12 +9,16 @@ from homeassistant.const import CONF_DEVICE, CONF_HOST
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.device_registry import DeviceEntry
 
-from .const import CONF_LINK
+from .const import CONF_ENERGY_QUERY, CONF_LINK, CONF_QUERY
 from .coordinator import ComputeLoadConfigEntry, DeviceCoordinator
 from .core.model import Reading
+from .http_source import SECRETS
 from .signals.sources import AREA, TOKEN
 
 TO_REDACT: Final = {
+    *SECRETS,
+    CONF_QUERY,
+    CONF_ENERGY_QUERY,
     CONF_HOST,
     CONF_DEVICE,
     AREA,
@@ -114,9 +118,15 @@ def _reading(reading: Reading) -> dict[str, Any]:
 
 def _without_address(device: DeviceCoordinator, text: str | None) -> str | None:
     """Return an error's text without the address and the serial number in it."""
-    link = device.subentry.data.get(CONF_LINK, {})
+    data = device.subentry.data
+    link = data.get(CONF_LINK, {})
     serial = device.identity.serial if device.identity else None
-    for secret in (link.get(CONF_HOST), link.get(CONF_DEVICE), serial):
+    for secret in (
+        link.get(CONF_HOST),
+        link.get(CONF_DEVICE),
+        serial,
+        *(data.get(key) for key in SECRETS),
+    ):
         if text and secret:
             text = text.replace(str(secret), "**REDACTED**")
     return text

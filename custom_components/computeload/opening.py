@@ -1,9 +1,11 @@
 """From what is stored of an asset to its device, wherever its values come from."""
 
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from homeassistant.config_entries import ConfigSubentry
-from homeassistant.core import HomeAssistant, callback
+from homeassistant.const import CONF_URL
+from homeassistant.core import HassJob, HomeAssistant, callback
 
 from . import const
 from .clock import SystemClock
@@ -12,6 +14,7 @@ from .core.model import Contract, Identity, Reading
 from .drivers.base import Datasheet, Device, Scope
 from .drivers.profile import Library
 from .entity_source import open_entities
+from .http_source import open_prometheus, open_redfish
 from .link import link_title
 from .modbus_source import AssetData, async_borrowed_modbus, async_open_modbus
 
@@ -26,6 +29,10 @@ def whereabouts(data: AssetData) -> dict[str, str]:
     match source(data):
         case const.SOURCE_ENTITIES:
             return {"address": data[const.CONF_POWER]}
+        case const.SOURCE_REDFISH:
+            return {"address": data[CONF_URL], "chassis": data[const.CONF_CHASSIS]}
+        case const.SOURCE_PROMETHEUS:
+            return {"address": data[CONF_URL], "query": data[const.CONF_QUERY]}
         case _:
             link, unit_id = data[const.CONF_LINK], data[const.CONF_UNIT_ID]
             return {"address": link_title(link), "unit_id": str(unit_id)}
@@ -51,6 +58,14 @@ def async_open_device(
     match source(data):
         case const.SOURCE_ENTITIES:
             return open_entities(hass, data, runtime.clock, subentry.title)
+        case const.SOURCE_REDFISH:
+            device = open_redfish(hass, data, runtime.clock, subentry.title)
+            stop = HassJob(device.aclose, "computeload Redfish session")
+            entry.async_on_unload(hass.async_add_shutdown_job(stop))
+            entry.async_on_unload(device.aclose)
+            return device
+        case const.SOURCE_PROMETHEUS:
+            return open_prometheus(hass, data, runtime.clock, subentry.title)
         case _:
             return async_open_modbus(hass, entry, runtime, data)
 
@@ -72,6 +87,12 @@ async def async_probe(
     match source(data):
         case const.SOURCE_ENTITIES:
             return await _async_probed(open_entities(hass, data, SystemClock(), ""))
+        case const.SOURCE_REDFISH:
+            async with aclosing(open_redfish(hass, data, SystemClock(), data[CONF_URL])) as chassis:
+                return await _async_probed(chassis)
+        case const.SOURCE_PROMETHEUS:
+            query = open_prometheus(hass, data, SystemClock(), data[CONF_URL])
+            return await _async_probed(query)
         case _:
             async with async_borrowed_modbus(hass, entry, library, data) as device:
                 identity = await device.identify()

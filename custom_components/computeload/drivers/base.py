@@ -117,6 +117,48 @@ class EntityUnitError(DeviceError):
         super().__init__(message, device=entity, entity=entity, unit=unit, units=units)
 
 
+class AuthError(DeviceError):
+    """A server does not accept the credentials. Placeholder: ``device``."""
+
+    key = "invalid_auth"
+
+
+class ServerUnreachableError(CannotConnectError):
+    """No server answers at this address. Placeholder: ``device``."""
+
+    key = "server_unreachable"
+
+
+class CertificateError(CannotConnectError):
+    """A server's certificate cannot be verified. Placeholder: ``device``."""
+
+    key = "certificate"
+
+
+class ServerSilentError(NoAnswerError):
+    """A server does not answer in time. Placeholders: ``device``, ``timeout_s``."""
+
+    key = "server_silent"
+
+
+class ServerRefusedError(RefusedError):
+    """A server answered with an error. Placeholders: ``device``, ``what``, ``code``."""
+
+    key = "server_refused"
+
+
+class PayloadError(DeviceError):
+    """A server answered something else than expected. Placeholders: ``device``, ``what``."""
+
+    key = "server_payload"
+
+
+class QueryError(DeviceError):
+    """A query does not give one power. Placeholders: ``device``, ``what``."""
+
+    key = "query"
+
+
 class Device(Protocol):
     """One device: it can be read, and, where it has a contract, commanded.
 
