@@ -36,6 +36,7 @@ class Answer:
 
     status: int
     headers: Mapping[str, str]
+    """Their names in any case."""
     content: Any
     """The JSON; None where there is none."""
 
@@ -102,7 +103,7 @@ class HttpServer:
                 raw = await response.content.read(LARGEST_ANSWER + 1)
                 while len(raw) <= LARGEST_ANSWER and (more := await response.content.read(65536)):
                     raw += more
-                status, answered = response.status, dict(response.headers)
+                status, answered = response.status, response.headers
         except TimeoutError as error:
             seconds = f"{self._timeout_s:g}"
             raise ServerSilentError(
