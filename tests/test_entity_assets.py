@@ -18,7 +18,7 @@ from pytest_homeassistant_custom_component.common import (
 from custom_components.computeload.coordinator import DeviceCoordinator
 from custom_components.computeload.core.model import AssetKind, Quantity
 
-from .common import async_wait_for, real_entry
+from .common import async_wait_for, prove, real_entry
 from .test_config_flow import told
 from .test_subentry_flow import answer
 
@@ -291,6 +291,7 @@ async def commanded(
     hass.states.async_set("sensor.battery", "0", W)
     hass.states.async_set("sensor.grid", "28", KW)
     await async_wait_for(lambda: meter.latest.number(Quantity.POWER_W) == 28_000.0)
+    prove(site)
     await hass.services.async_call(
         "switch", "turn_on", {"entity_id": "switch.lab_controller"}, blocking=True
     )
