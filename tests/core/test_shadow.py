@@ -85,7 +85,7 @@ def shadow_fixture() -> ShadowDay:
 
 def test_the_shadow_is_the_load_less_what_the_battery_would_have_done(shadow: ShadowDay) -> None:
     load_w = history().columns[Column.LOAD_W][-96:]
-    assert shadow.grid_w + shadow.battery_w == pytest.approx(load_w)
+    assert shadow.grid_w + shadow.battery_w == pytest.approx(load_w, abs=0.2)
     assert np.abs(shadow.battery_w).max() > 1_000.0
     assert 0.0 <= shadow.stored_wh <= BATTERY.capacity_wh
 
@@ -108,7 +108,7 @@ def test_a_shadow_knows_nothing_of_what_comes_after(shadow: ShadowDay) -> None:
     for step in (20, 57):
         other = lived(history({Column.LOAD_W: (count - 96 + step, 33_000.0)}))
         assert other is not None
-        assert other.battery_w[:step] == pytest.approx(shadow.battery_w[:step], abs=1e-6)
+        assert other.battery_w[:step] == pytest.approx(shadow.battery_w[:step], abs=0.1)
 
 
 def test_the_next_shadow_goes_on_where_the_last_one_stopped(shadow: ShadowDay) -> None:
@@ -154,7 +154,7 @@ def test_a_silent_meter_is_billed_on_neither_side(shadow: ShadowDay) -> None:
 def test_a_shadow_survives_a_restart(shadow: ShadowDay) -> None:
     again = ShadowDay.from_state(shadow.to_state())
     assert again.start_s == shadow.start_s
-    assert again.grid_w == pytest.approx(shadow.grid_w, abs=0.1)
+    assert again.grid_w.tolist() == shadow.grid_w.tolist()
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from .window import WINDOW_S
 
 _HOURS: Final = WINDOW_S / 3600.0
 _DIGITS: Final = 1
+"""Shadows are kept to the tenth of a watt, so that a restart changes none."""
 _LEAST_KNOWN: Final = 0.9
 """A day of which less is known has no shadow."""
 COLUMNS: Final = (
@@ -50,9 +51,9 @@ class ShadowDay:
         """Return it ready for JSON."""
         return {
             "start_s": self.start_s,
-            "grid_w": np.round(self.grid_w, _DIGITS).tolist(),
-            "battery_w": np.round(self.battery_w, _DIGITS).tolist(),
-            "stored_wh": round(self.stored_wh, _DIGITS),
+            "grid_w": self.grid_w.tolist(),
+            "battery_w": self.battery_w.tolist(),
+            "stored_wh": self.stored_wh,
         }
 
     @classmethod
@@ -129,9 +130,9 @@ def shadow_day(
     schedule = run(series, site, strategy, lived_w=lived_w)
     return ShadowDay(
         start_s=int(starts[first]),
-        grid_w=schedule.grid_w[first:],
-        battery_w=schedule.battery_w[first:],
-        stored_wh=float(schedule.stored_wh[-1]),
+        grid_w=np.round(schedule.grid_w[first:], _DIGITS),
+        battery_w=np.round(schedule.battery_w[first:], _DIGITS),
+        stored_wh=round(float(schedule.stored_wh[-1]), _DIGITS),
     )
 
 
