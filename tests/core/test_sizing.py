@@ -83,6 +83,10 @@ def nothing(_: float) -> None:
     """Hear of progress, and do nothing."""
 
 
+def nothing_done(done: int, share: float) -> None:
+    """Hear how far all variants are, and do nothing."""
+
+
 type Try = Callable[[Variant], Result]
 
 

@@ -1,14 +1,13 @@
 """The simulation of what might be: the site's own past, with other batteries and tariffs.
 
-It takes minutes, so it runs in the executor, one variant after the other, and says by an
-event how far it is. One at a time for each site; it ends when it is cancelled, when the
+It takes minutes, so it runs in a process of its own, one variant after the other, and says by
+an event how far it is. One at a time for each site; it ends when it is cancelled, when the
 script that asked for it is stopped, and when the site or Home Assistant stops.
 """
 
 import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
-from threading import Event
 import time
 from typing import Final
 
@@ -20,9 +19,10 @@ from ..coordinator import ComputeLoadConfigEntry
 from ..core.ledger_db import LedgerError
 from ..core.planning import Connection
 from ..core.site import Strategy
-from ..core.sizing import BatteryOption, Result, Variant, table, tried, variants
+from ..core.sizing import BatteryOption, Variant, table, variants
 from ..core.sizing_past import COLUMNS, Past, PastTooThinError, past_of
 from ..plan_inputs import InputsOf
+from ..sizing_process import SizingProcess, SizingProcessError
 from .base import ActionDescription, Answer, Arguments, failed, wrong
 from .ledger import CONF_SINCE, SPAN, async_span
 from .sizing_answer import answer_of, name_of
@@ -49,42 +49,29 @@ RUNNING: HassKey[dict[str, asyncio.Task[Answer]]] = HassKey(f"{DOMAIN}_simulatio
 """The running simulation of each site, by its entry's id."""
 
 
-class _StoppedError(Exception):
-    """Nobody waits for this simulation any more."""
-
-
 @dataclass(slots=True, kw_only=True)
 class _Teller:
     """Tells by events how far a simulation is; lives in the executor's thread."""
 
     hass: HomeAssistant
     site_id: str
-    stopped: Event
-    runs: int
-    done: int = 0
-    name: str = ""
+    plan: list[Variant]
     told_s: float = float("-inf")
 
-    def __call__(self, share: float) -> None:
-        """Hear how far the running variant is; raises _StoppedError when it should end."""
-        if self.stopped.is_set():
-            raise _StoppedError
-        now_s = time.monotonic()
-        if now_s - self.told_s >= TOLD_EVERY_S:
-            self.told_s = now_s
-            self.tell(share)
-
-    def tell(self, share: float) -> None:
-        """Fire the event."""
-        progress = (self.done + share) / max(self.runs, 1)
+    def hear(self, done: int, share: float) -> None:
+        """Hear how many variants are done, and how far the running one is."""
+        now_s, count = time.monotonic(), len(self.plan)
+        if now_s - self.told_s < TOLD_EVERY_S and done < count:
+            return
+        self.told_s = now_s
         self.hass.bus.fire(
             EVENT,
             {
                 "site": self.site_id,
-                "variant": self.name,
-                "done": self.done,
-                "of": self.runs,
-                "progress": round(progress, 3),
+                "variant": name_of(self.plan[min(done, count - 1)]),
+                "done": done,
+                "of": count,
+                "progress": round((done + share) / count, 3),
             },
         )
 
@@ -122,28 +109,20 @@ async def _async_cancel(
 async def _async_run(
     hass: HomeAssistant, site: ComputeLoadConfigEntry, arguments: Arguments
 ) -> Answer:
-    stopped = Event()
+    past, tariffs = await _async_past(hass, site, arguments)
+    plan = _variants(site, arguments, past, tariffs)
+    _check_size(plan, past)
+    process, teller = SizingProcess(), _Teller(hass=hass, site_id=site.entry_id, plan=plan)
     try:
-        past, tariffs = await _async_past(hass, site, arguments)
-        plan = _variants(site, arguments, past, tariffs)
-        _check_size(plan, past)
-        tell = _Teller(
-            hass=hass,
-            site_id=site.entry_id,
-            stopped=stopped,
-            runs=sum(each.battery is not None for each in plan),
+        results = await hass.async_add_executor_job(
+            process.run, past, plan, _connection(site), teller.hear
         )
-        connection = _connection(site)
-        results: list[Result] = []
-        for each in plan:
-            tell.name = name_of(each)
-            results.append(await hass.async_add_executor_job(tried, past, each, connection, tell))
-            tell.done += each.battery is not None
-        tell.tell(0.0)
-        rows = table(results, arguments[CONF_LIFETIME])
-        return answer_of(past, rows, site.data[CONF_CURRENCY])
+    except SizingProcessError as err:
+        raise failed("simulation_failed", site=site.title, problem=str(err)) from err
     finally:
-        stopped.set()
+        process.stop()
+    rows = table(results, arguments[CONF_LIFETIME])
+    return answer_of(past, rows, site.data[CONF_CURRENCY])
 
 
 async def _async_past(
