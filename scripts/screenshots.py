@@ -19,6 +19,8 @@ type Scheme = Literal["light", "dark"]
 PICTURES: Final[tuple[tuple[str, str, tuple[int, int], Scheme], ...]] = (
     ("dashboard", "now", (1440, 840), "light"),
     ("dashboard-phone", "now", (390, 844), "dark"),
+    ("plan", "plan", (1440, 840), "light"),
+    ("plan-phone", "plan", (390, 844), "dark"),
     ("devices", "devices", (1440, 900), "light"),
 )
 """File, view, size in pixels and colour scheme."""

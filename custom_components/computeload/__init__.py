@@ -40,9 +40,10 @@ from .proof import SiteProof, overrides_of, proof_store
 from .proof_trial import BatteryTrials
 from .savings import SavingsCoordinator, shadow_store
 from .signals.site import SiteSignals, signal_store
-from .simulation import async_start_simulator
+from .simulation import async_give_past, async_start_simulator
 from .simulator.sections import ScenarioError
 from .site_tariff import async_load_tariff
+from .websocket import async_setup_websocket
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
@@ -52,6 +53,7 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:  # noqa:
     async_setup_actions(hass)
     async_watch_library(hass)
     await async_setup_frontend(hass)
+    async_setup_websocket(hass)
     return True
 
 
@@ -96,6 +98,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: ComputeLoadConfigEntry) 
     await _async_first_readings(runtime)
     runtime.proof.async_start()
     await runtime.ledger.async_load()
+    await async_give_past(entry)
     await controller.async_start()
     runtime.ledger.async_start(runtime.devices)
     for device in runtime.devices.values():

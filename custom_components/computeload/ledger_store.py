@@ -136,6 +136,21 @@ class LedgerStore:
         """
         return await self._hass.async_add_executor_job(self._import_csv, file)
 
+    async def async_is_empty(self) -> bool:
+        """Tell whether no quarter was ever written. Raises LedgerError."""
+        return await self._hass.async_add_executor_job(self.reader.span) is None
+
+    async def async_import_quarters(self, quarters: Callable[[], Iterable[Quarter]]) -> int:
+        """Take a past as quarters, which are made in the executor; return how many are new.
+
+        Raises LedgerError.
+        """
+
+        def bring_in() -> int:
+            return self._keeper.bring_in(quarters(), self._clock.now())
+
+        return await self._hass.async_add_executor_job(bring_in)
+
     async def async_import_hours(
         self, hours: Mapping[Channel, Sequence[tuple[datetime, float]]]
     ) -> tuple[int, Survey]:

@@ -1,6 +1,8 @@
 """The simulated site: a lab in this process, for users without hardware."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Final
 
 from homeassistant.config_entries import ConfigSubentryData
 from homeassistant.core import HomeAssistant
@@ -21,7 +23,9 @@ from .const import (
     ROLE_GRID,
 )
 from .coordinator import ComputeLoadConfigEntry
+from .core.ledger import EXPORT, IMPORT, Channel, Flow, Origin, Quarter, Role
 from .core.model import AssetKind
+from .core.tariff import prices_at
 from .simulator.scenario import DEVICES, GRID, Scenario, load_scenario
 
 if TYPE_CHECKING:
@@ -29,6 +33,12 @@ if TYPE_CHECKING:
 
 CONTROL_POLL_S = 1.0
 BRANCH_POLL_S = 5.0
+PAST_DAYS: Final = 35
+_METERED: Final = {
+    AssetKind.PV.value: Role.PV,
+    AssetKind.LOAD.value: Role.BRANCH,
+    AssetKind.METER.value: Role.BRANCH,
+}
 
 _KINDS = {
     "meter": AssetKind.METER,
@@ -87,6 +97,63 @@ async def async_start_simulator(
     await site.start()
     entry.async_on_unload(site.stop)
     return site
+
+
+async def async_give_past(entry: ComputeLoadConfigEntry) -> None:
+    """Bring weeks of a simulated past into an empty ledger, so that plans have one to learn from.
+
+    Only for labs that pay for their peaks: the others have nothing to plan with it.
+    """
+    runtime = entry.runtime_data
+    simulator = runtime.simulator
+    if simulator is None or simulator.scenario.tariff is None:
+        return
+    scenario, ledger = simulator.scenario, runtime.ledger
+    assets = {s.unique_id: s for s in entry.subentries.values()}
+
+    def quarters() -> Iterator[Quarter]:
+        from .simulator.past import simulated_past  # noqa: PLC0415 - as below
+
+        market = _Market(scenario)
+        for each in simulated_past(scenario, runtime.clock.now(), PAST_DAYS):
+            buy, sell = prices_at(runtime.tariff, each.start.timestamp(), market.at(each.start))
+            flows = {IMPORT: Flow(each.import_wh), EXPORT: Flow(each.export_wh)}
+            for metered, roles in (
+                (each.served_wh, _METERED),
+                (each.charged_wh, {AssetKind.BATTERY.value: Role.BATTERY_IN}),
+                (each.discharged_wh, {AssetKind.BATTERY.value: Role.BATTERY_OUT}),
+            ):
+                for wire, energy_wh in metered.items():
+                    asset = assets.get(f"simulated {wire}")
+                    if asset is not None and (role := roles.get(asset.subentry_type)) is not None:
+                        flows[Channel(role, asset.subentry_id)] = Flow(energy_wh)
+            yield Quarter(
+                start=each.start,
+                origin=Origin.IMPORTED,
+                flows=flows,
+                price_import=buy,
+                price_export=sell,
+            )
+
+    if await ledger.async_is_empty():
+        await ledger.async_import_quarters(quarters)
+
+
+class _Market:
+    """The prices of a scenario, by quarter."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self._scenario = scenario
+        self._days: dict[date, dict[int, float]] = {}
+
+    def at(self, start: datetime) -> float | None:
+        day = start.astimezone(self._scenario.timezone).date()
+        if day not in self._days:
+            self._days[day] = {
+                int(hour.timestamp()): price for hour, price in self._scenario.day_ahead(day)
+            }
+        hour_s = int(start.timestamp()) // 3600 * 3600
+        return self._days[day].get(hour_s)
 
 
 def _build(scenario: str) -> SimulatedSite:

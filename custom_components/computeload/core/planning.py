@@ -99,11 +99,13 @@ class SitePlanning:
         return charge_states(self._book, at)
 
     def billed_w(self, at: datetime) -> float | None:
-        """Return what the first charge for measured power would bill now; None without one."""
+        """Return what the first charge for measured power would bill now; None for nothing yet."""
         for book in self._book.charges:
             if not book.charge.is_contract_only:
                 moment = np.array([int(at.timestamp())], dtype=np.int64)
                 period = int(book.period_of(self._tariff.calendar.local(moment))[0])
+                if period not in book.periods:
+                    return None
                 slots = range(len(book.charge.slots))
                 return 1000.0 * max(book.combined(period, slot) for slot in slots)
         return None

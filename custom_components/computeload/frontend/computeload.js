@@ -2,6 +2,7 @@
 
 import { ControlCard } from "./control-card.js";
 import { FlowCard } from "./flow-card.js";
+import { PlanCard } from "./plan-card.js";
 import { ComputeloadStrategy } from "./strategy.js";
 import { WindowCard } from "./window-card.js";
 
@@ -12,6 +13,7 @@ await customElements.whenDefined("home-assistant");
 const ELEMENTS = {
   "computeload-control-card": ControlCard,
   "computeload-flow-card": FlowCard,
+  "computeload-plan-card": PlanCard,
   "computeload-window-card": WindowCard,
   "ll-strategy-dashboard-computeload": ComputeloadStrategy,
 };

@@ -22,6 +22,7 @@ export class ComputeloadStrategy extends HTMLElement {
     return {
       views: [
         ...sites.map((site, i) => nowView(hass, site, several ? site.name : "Now", several ? `now-${i + 1}` : "now")),
+        ...sites.map((site, i) => planView(site, several ? `Plan: ${site.name}` : "Plan", several ? `plan-${i + 1}` : "plan")),
         devicesView(sites, several),
       ],
     };
@@ -102,6 +103,36 @@ function settings(own) {
     tile(own.strategy, { features: [{ type: "select-options" }], ...wide }),
     tile(own.target_peak, { features: [{ type: "numeric-input", style: "buttons" }], ...wide }),
   ]);
+}
+
+function planView(site, title, path) {
+  const own = site.entities;
+  const tile = (entity, options) => (entity ? { type: "tile", entity, name: OWN_NAME, ...options } : null);
+  const wide = { grid_options: { columns: 12 } };
+  const sections = [
+    {
+      type: "grid",
+      column_span: 2,
+      cards: [heading("The next hours", "mdi:calendar-clock"), { type: "custom:computeload-plan-card", site: site.id, grid_options: { columns: "full" } }],
+    },
+    {
+      type: "grid",
+      cards: present([
+        heading("What is planned", "mdi:head-lightbulb-outline"),
+        tile(own.plan_status, wide),
+        tile(own.plan_reason, wide),
+        tile(own.planned_battery_power),
+        tile(own.planned_grid_power),
+        tile(own.next_charge),
+        tile(own.next_discharge),
+        tile(own.planned_peak),
+        tile(own.target),
+        tile(own.price),
+        tile(own.planned_soc),
+      ]),
+    },
+  ];
+  return { title, path, icon: "mdi:calendar-clock", type: "sections", max_columns: 3, sections };
 }
 
 const KINDS = {

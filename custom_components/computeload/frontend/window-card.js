@@ -21,7 +21,7 @@ export class WindowCard extends SiteCard {
   draw(site) {
     const hass = this.hass;
     const value = (key) => base(hass, site.entities[key]);
-    const target = value("target_peak");
+    const target = value("target");
     const projected = value("projected_mean");
     const left = value("remaining_energy");
     if (target === null || projected === null || left === null) {
@@ -70,7 +70,7 @@ export class WindowCard extends SiteCard {
         element("span", {}, `${kilowattHours(hass, used)} used`),
         element("span", {}, left >= 0 ? `${kilowattHours(hass, left)} left` : `${kilowattHours(hass, -left)} over`),
       ),
-      element("div", { class: "row" }, element("span", {}, "Peak of this month so far"), element("b", {}, kilowatts(hass, billed))),
+      element("div", { class: "row" }, element("span", {}, "Billed peak so far"), element("b", {}, kilowatts(hass, billed))),
     );
     this._tick();
   }
