@@ -35,6 +35,12 @@ async def planned(hass: HomeAssistant, entry: MockConfigEntry, **options: object
     return runtime
 
 
+def reason(runtime: SiteRuntime) -> Reason | None:
+    """Return why the controller does what it does."""
+    decision = runtime.controller.decision
+    return None if decision is None else decision.reason
+
+
 def past(runtime: SiteRuntime, days: int, load_w: float = 4000.0) -> list[Quarter]:
     """Return so many days of quarters that end with the running one."""
     end = window_start(runtime.clock.now())
@@ -64,7 +70,7 @@ async def test_a_site_plans_as_soon_as_it_is_known(
     )
     shown = hass.states.get("sensor.lab_plan")
     assert shown is not None
-    assert shown.state == "advisory"
+    assert shown.state == "followed"
 
 
 async def test_the_controller_follows_the_plan_only_where_the_strategy_does(
@@ -72,18 +78,19 @@ async def test_the_controller_follows_the_plan_only_where_the_strategy_does(
 ) -> None:
     runtime = await planned(hass, still_site, **{CONF_TARIFF: MONTHLY})
     controller = runtime.controller
-    assert controller.decision is not None
-    assert controller.decision.reason is not Reason.PLAN
-    await controller.async_change(replace(controller.settings, strategy=Strategy.AUTOMATIC))
-    await async_wait_for(lambda: runtime.planning.data.strategy is Strategy.AUTOMATIC)
-    await async_wait_for(
-        lambda: (
-            controller.decision is not None
-            and controller.decision.reason in {Reason.PLAN, Reason.PEAK}
-        )
-    )
-    await hass.async_block_till_done()
-    assert runtime.planning.followed
+    await async_wait_for(lambda: reason(runtime) in {Reason.PLAN, Reason.PEAK})
+    await controller.async_change(replace(controller.settings, strategy=Strategy.PEAK_SHAVING))
+    assert runtime.controller.plan() is None
+    await async_wait_for(lambda: reason(runtime) is not Reason.PLAN)
+
+
+async def test_without_prices_and_charges_there_is_nothing_to_follow(
+    hass: HomeAssistant, still_site: MockConfigEntry
+) -> None:
+    runtime = await planned(hass, still_site)
+    assert runtime.controller.settings.strategy is Strategy.AUTOMATIC
+    assert runtime.planning.plan is not None
+    assert runtime.controller.plan() is None
 
 
 async def test_a_plan_is_made_for_the_strategy_in_force(

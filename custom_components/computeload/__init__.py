@@ -87,7 +87,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: ComputeLoadConfigEntry) 
     )
     runtime.planning = PlanningCoordinator(hass, entry)
     runtime.savings = SavingsCoordinator(hass, entry)
-    controller.plan = lambda: runtime.planning.plan
+    controller.plan = runtime.planning.plan_to_follow
     controller.paid_w = runtime.planning.paid_w
     controller.billed_w = lambda: runtime.planning.data.billed_w
     await controller.async_load()

@@ -108,8 +108,16 @@ class PlanningCoordinator(DataUpdateCoordinator[PlanData]):
 
     @property
     def followed(self) -> bool:
-        """Tell whether the strategy in force follows the plan."""
-        return self._controller.settings.strategy.follows_plan
+        """Tell whether the plan is followed: the strategy does, and there is money to plan with.
+
+        Without prices and without a charge for peaks a plan would see no reason to recharge.
+        """
+        has_costs = bool(self._tariff.demand) or self._signals.price is not None
+        return has_costs and self._controller.settings.strategy.follows_plan
+
+    def plan_to_follow(self) -> Plan | None:
+        """Return the plan for the control law."""
+        return self.plan if self.followed else None
 
     def now(self) -> datetime:
         """Return the site's time."""

@@ -17,7 +17,7 @@ class Settings:
     """What the user sets while the site runs; kept over restarts."""
 
     enabled: bool = False
-    strategy: Strategy = Strategy.PEAK_SHAVING
+    strategy: Strategy = Strategy.AUTOMATIC
     target_w: float | None = None
     """None: what the site was set up with."""
     connection_w: float | None = None
