@@ -150,4 +150,6 @@ async def async_settle(hass: HomeAssistant, runtime: SiteRuntime) -> None:
     seen = runtime.controller.decision
     await async_wait_for(lambda: runtime.controller.decision is not seen)
     await runtime.controller.async_refresh()
+    if runtime.controller.data.load_power_w is not None:
+        await async_wait_for(lambda: runtime.planning.data.plan is not None)
     await hass.async_block_till_done()
