@@ -287,6 +287,7 @@ async def commanded(
     result = await battery_flow(hass, site, way)
     result = await answer(hass, result, answers)
     battery = await finish(hass, site, result, accept_stuck_command=True, **LIMITS)
+    prove(site)
     meter = site.runtime_data.controller.view.meter
     hass.states.async_set("sensor.battery", "0", W)
     hass.states.async_set("sensor.grid", "28", KW)
