@@ -15,8 +15,15 @@ from custom_components.computeload.core.backtest_data import (
     read_series,
     read_site,
 )
-from custom_components.computeload.core.backtest_report import bound_of, cost_of, without_battery
+from custom_components.computeload.core.backtest_report import (
+    bound_of,
+    cost_of,
+    raised_kw,
+    without_battery,
+)
+from custom_components.computeload.core.price_outlook import known_until
 from custom_components.computeload.core.site import Strategy
+from tests.core.reversals import unpaid_reversals
 
 START_S = 1_750_000_000 // 86_400 * 86_400
 DAYS = 12
@@ -98,6 +105,57 @@ def test_a_series_cut_short_changes_no_earlier_decision(
     for count in (96, 400, 96 * 7 + 13):
         cut = run(series.first(count), site, Strategy.AUTOMATIC)
         np.testing.assert_allclose(cut.battery_w, automatic.battery_w[:count], atol=1e-6)
+
+
+def test_another_future_changes_no_earlier_decision(
+    series: Measured, site: Site, automatic: Schedule
+) -> None:
+    count = 96 * 5 + 30
+    published = int(known_until(site.tariff.calendar, series.starts)[count - 1])
+    load_w, price = series.load_w.copy(), series.price.copy()
+    pv, carbon = series.pv_per_kwp.copy(), series.carbon_g_per_kwh.copy()
+    load_w[count:] = 60_000.0
+    price[published:] = -0.5
+    pv[count:] = 0.0
+    carbon[count:] = 900.0
+    other = Measured(series.starts, series.step_s, load_w, price, pv, carbon)
+    changed = run(other.first(count + 96), site, Strategy.AUTOMATIC)
+    np.testing.assert_allclose(changed.battery_w[:count], automatic.battery_w[:count], atol=1e-6)
+    assert np.abs(changed.battery_w[count:] - automatic.battery_w[count : count + 96]).max() > 1.0
+
+
+def test_of_the_prices_tomorrows_are_known_from_one_oclock_on(site: Site) -> None:
+    # 2025-06-15 in Amsterdam: midnight is 22:00 UTC the day before.
+    midnight_s = 1_749_938_400
+    starts = midnight_s + np.arange(96 * 3, dtype=np.int64) * 900
+    known = known_until(site.tariff.calendar, starts)
+    assert known[0] == 96
+    assert known[12 * 4 + 3] == 96
+    assert known[13 * 4] == 192
+
+
+def test_the_battery_turns_round_only_for_a_reason_worth_its_wear(
+    series: Measured, site: Site, automatic: Schedule
+) -> None:
+    assert unpaid_reversals(series, site, automatic) == []
+
+
+def test_turning_round_for_nothing_is_noticed(
+    series: Measured, site: Site, automatic: Schedule
+) -> None:
+    flapping = replace(
+        automatic,
+        battery_w=np.where(np.arange(len(series)) % 2 == 0, 10_000.0, -10_000.0),
+        reasons=["dear"] * len(series),
+    )
+    assert len(unpaid_reversals(series, site, flapping)) > len(series) // 2
+
+
+def test_shaving_peaks_alone_raises_no_peak(series: Measured, site: Site) -> None:
+    schedule = run(series, site, Strategy.PEAK_SHAVING)
+    before = without_battery(series, site)
+    after = cost_of(series, site, schedule.grid_w, schedule.battery_w)
+    assert raised_kw(before, after) == {}
 
 
 @pytest.mark.parametrize("strategy", [Strategy.PEAK_SHAVING, Strategy.ARBITRAGE])

@@ -113,8 +113,8 @@ def test_a_forecast_of_pv_is_never_negative_and_knows_the_night() -> None:
 
 
 def test_a_holiday_is_forecast_like_a_weekend() -> None:
-    # Working weeks until a Thursday in Germany that is a holiday: 2025-06-19 is none in the
-    # calendar of the whole country, 2025-10-03 is one.
+    # Weeks up to Thursday, 2 October 2025: the day after is a holiday in all of Germany, the
+    # same Friday as ever without its calendar.
     start_s = 1_756_080_000  # Monday, 2025-08-25
     days = 39
     local_off = np.array([day % 7 >= 5 for day in range(days)])

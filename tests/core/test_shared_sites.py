@@ -8,7 +8,12 @@ from dataclasses import dataclass
 import pytest
 
 from custom_components.computeload.core.backtest import Schedule, run
-from custom_components.computeload.core.backtest_data import read_series, read_site
+from custom_components.computeload.core.backtest_data import (
+    Measured,
+    TestSite as Site,
+    read_series,
+    read_site,
+)
 from custom_components.computeload.core.backtest_report import (
     Cost,
     bound_of,
@@ -17,6 +22,7 @@ from custom_components.computeload.core.backtest_report import (
     without_battery,
 )
 from custom_components.computeload.core.site import Strategy
+from tests.core.reversals import unpaid_reversals
 from tests.shared import shared
 
 DAYS = 60
@@ -30,7 +36,8 @@ INTERVAL_80 = (0.75, 0.85)
 class Tried:
     """A site after its first weeks."""
 
-    name: str
+    series: Measured
+    site: Site
     schedule: Schedule
     before: Cost
     after: Cost
@@ -44,7 +51,8 @@ def tried_fixture(request: pytest.FixtureRequest) -> Tried:
     site = read_site(shared("data", "site", f"{name}.yaml"))
     schedule = run(series, site, Strategy.AUTOMATIC)
     return Tried(
-        name,
+        series,
+        site,
         schedule,
         without_battery(series, site),
         cost_of(series, site, schedule.grid_w, schedule.battery_w),
@@ -80,3 +88,9 @@ def test_an_interval_holds_as_often_as_it_says(tried: Tried) -> None:
     for of, shares in tried.schedule.coverage.items():
         for lead, share in shares.items():
             assert INTERVAL_80[0] <= share <= INTERVAL_80[1], (of, lead)
+
+
+@pytest.mark.slow
+def test_the_battery_hardly_ever_turns_round_for_nothing(tried: Tried) -> None:
+    # When news comes in (a price, a job) the plan may change its mind; it must stay rare.
+    assert len(unpaid_reversals(tried.series, tried.site, tried.schedule)) <= DAYS / 7

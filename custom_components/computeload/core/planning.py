@@ -7,6 +7,7 @@ each of them.
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+import math
 from typing import Final
 
 import numpy as np
@@ -165,7 +166,7 @@ class SitePlanning:
             else demand_terms(self._book, quarters[firsts])
         )
         peaks = tuple(self._peak_cost(term, now) for term in terms)
-        ceiling_w = self._ceiling_w(terms, now, load_now_w - pv_now_w, step_s)
+        ceiling_w = self._ceiling_w(terms, now, float(load_w[0] - pv_w[0]), step_s)
         carbon = None if carbon_g_per_kwh is None else by_step(carbon_g_per_kwh)
         keep = self.battery.efficiency_discharge * (
             float(np.median(buy)) - self.battery.wear_eur_per_kwh
@@ -227,7 +228,13 @@ class SitePlanning:
 
 
 def _ahead(forecaster: Forecaster, now_w: float, count: int) -> Floats:
-    """Return what is now, then the forecast; without any history what is now stays."""
-    if not len(forecaster.past):
+    """Return what is now, then the forecast; without any history what is now stays.
+
+    What no meter shows now is as it was, or nothing.
+    """
+    past = forecaster.past.values
+    if not math.isfinite(now_w):
+        now_w = float(past[-1]) if len(past) else 0.0
+    if not len(past):
         return np.full(count, now_w)
     return np.append(now_w, forecaster.forecast(count - 1, now_w).mean_w)
