@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 import json
 import logging
+from pathlib import Path
 from typing import Any
 
 from homeassistant.config_entries import SOURCE_REAUTH, SOURCE_RECONFIGURE, SOURCE_USER
@@ -17,7 +18,7 @@ from custom_components.computeload.core.model import Quantity
 from custom_components.computeload.diagnostics import async_get_config_entry_diagnostics
 
 from .common import async_wait_for, real_entry
-from .drivers.http_servers import PASSWORD, USER, Controller, serving
+from .drivers.http_servers import PASSWORD, USER, Controller, own_certificate, serving
 from .drivers.test_prometheus import app, vector
 from .drivers.test_redfish import NEW, OLD
 from .test_config_flow import suggested, told
@@ -137,6 +138,20 @@ async def test_mistakes_are_named_and_can_be_corrected(
     controller.resources["/redfish/v1/Chassis"] = {"Members": []}
     result = await answer(hass, result, redfish(bmc))
     assert result["errors"] == {"base": "no_chassis"}
+
+
+async def test_a_certificate_is_verified_unless_the_user_says_otherwise(
+    hass: HomeAssistant, site: MockConfigEntry, controller: Controller, tmp_path: Path
+) -> None:
+    async with serving(controller.app(), own_certificate(tmp_path)) as url:
+        result = await begin(hass, site, "redfish")
+        # The server runs in this loop too, and complains of the client that hangs up.
+        hass.loop.set_exception_handler(lambda *_: None)
+        result = await answer(hass, result, redfish(url))
+        assert result["errors"] == {"base": "certificate"}
+        result = await answer(hass, result, redfish(url, verify_ssl=False))
+        assert result["step_id"] == "confirm"
+        hass.config_entries.subentries.async_abort(result["flow_id"])
 
 
 async def test_the_same_chassis_is_not_added_twice(

@@ -13,6 +13,7 @@ from custom_components.computeload.clock import SystemClock
 from custom_components.computeload.core.model import Quantity
 from custom_components.computeload.drivers.base import (
     AuthError,
+    CertificateError,
     PayloadError,
     RefusedError,
     Scope,
@@ -23,7 +24,16 @@ from custom_components.computeload.drivers.base import (
 from custom_components.computeload.drivers.http import HttpServer, problem_of_url
 from custom_components.computeload.drivers.redfish import RedfishClient, RedfishDevice
 
-from .http_servers import PASSWORD, USER, Controller, beside_python, free_port, process, serving
+from .http_servers import (
+    PASSWORD,
+    USER,
+    Controller,
+    beside_python,
+    free_port,
+    own_certificate,
+    process,
+    serving,
+)
 
 CHASSIS = "/redfish/v1/Chassis/1"
 ROOT = {
@@ -67,6 +77,22 @@ OLD = ROOT | {
             {"PowerConsumedWatts": 99},
         ]
     },
+}
+
+
+PDU = "/redfish/v1/PowerEquipment/RackPDUs/A"
+RACK = ROOT | {
+    "/redfish/v1/": {
+        "Chassis": {"@odata.id": "/redfish/v1/Chassis"},
+        "PowerEquipment": {"@odata.id": "/redfish/v1/PowerEquipment"},
+    },
+    "/redfish/v1/Chassis": {"Members": []},
+    "/redfish/v1/PowerEquipment": {
+        "RackPDUs": {"@odata.id": "/redfish/v1/PowerEquipment/RackPDUs"}
+    },
+    "/redfish/v1/PowerEquipment/RackPDUs": {"Members": [{"@odata.id": PDU}]},
+    PDU: {"Name": "Feed A", "Metrics": {"@odata.id": f"{PDU}/Metrics"}},
+    f"{PDU}/Metrics": {"PowerWatts": {"Reading": 6400}, "EnergykWh": {"Reading": 12}},
 }
 
 
@@ -120,6 +146,15 @@ async def test_a_chassis_says_who_it_is(session: aiohttp.ClientSession) -> None:
     async with serving(Controller(NEW).app()) as url:
         identity = await device(session, url).identify()
     assert (identity.manufacturer, identity.model, identity.serial) == ("Contoso", "3500", "SN 1")
+
+
+async def test_a_rack_pdu_is_found_beside_the_chassis(session: aiohttp.ClientSession) -> None:
+    async with serving(Controller(RACK).app()) as url:
+        redfish = client(session, url)
+        (pdu,) = await redfish.chassis()
+        reading = await RedfishDevice(redfish, pdu.path, SystemClock()).read(Scope.FULL)
+    assert pdu.text("Name") == "Feed A"
+    assert reading.values == {Quantity.POWER_W: 6400.0, Quantity.ENERGY_IMPORT_WH: 12_000.0}
 
 
 @pytest.mark.parametrize("value", [None, "412", True, {}])
@@ -195,6 +230,17 @@ async def test_errors_name_neither_address_nor_credentials(
         told = f"{raised.value} {raised.value.placeholders} {raised.value.__cause__!r}"
         for secret in ("127.0.0.1", USER, "wrong word", PASSWORD):
             assert secret not in told
+
+
+async def test_a_certificate_that_nobody_vouches_for_is_not_accepted(
+    session: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    async with serving(Controller(NEW).app(), own_certificate(tmp_path)) as url:
+        with pytest.raises(CertificateError):
+            await device(session, url).identify()
+        connector = aiohttp.TCPConnector(ssl=False)
+        async with aiohttp.ClientSession(connector=connector) as trusting:
+            assert (await device(trusting, url).identify()).model == "3500"
 
 
 async def test_a_slow_controller_is_cut_off_in_time(session: aiohttp.ClientSession) -> None:

@@ -243,9 +243,16 @@ class AssetFlow(ConfigSubentryFlow):
         return errors
 
     def _corrections(self) -> dict[str, Any]:
-        """Return what the user corrected of the device; it holds for this kind of device only."""
-        before = self._own.data if self._own else {}
-        same = before.get(CONF_PROFILE) == self._data.get(CONF_PROFILE)
+        """Return what the user corrected of the device; it holds for this kind of device only.
+
+        Without a profile, signs and units are chosen in the steps: after a change there,
+        a correction of the old choice would be a mistake of its own.
+        """
+        before = self._stored
+        if CONF_PROFILE in self._data:
+            same = before.get(CONF_PROFILE) == self._data[CONF_PROFILE]
+        else:
+            same = self._data.items() <= before.items()
         return {CONF_OVERRIDES: before[CONF_OVERRIDES]} if same and CONF_OVERRIDES in before else {}
 
     def _finish(self, answers: Mapping[str, Any]) -> SubentryFlowResult:

@@ -10,12 +10,10 @@ from dataclasses import dataclass
 import math
 from typing import Any, Final
 
-import aiohttp
-
 from ..core.model import Clock, Contract, Identity, Quantity, Reading, Value
 from .base import Datasheet, QueryError, RefusedError, Scope
 from .entity import ENERGY_UNITS, POWER_UNITS
-from .http import HttpServer
+from .http import HttpServer, basic_auth
 
 TIMEOUT_S: Final = 10.0
 POLL_S: Final = 30.0
@@ -42,16 +40,11 @@ class Access:
     token: str = ""
 
     @property
-    def basic(self) -> aiohttp.BasicAuth | None:
-        """Return the name and the password for a request."""
-        if self.token or not self.username:
-            return None
-        return aiohttp.BasicAuth(self.username, self.password, encoding="utf-8")
-
-    @property
     def headers(self) -> dict[str, str]:
-        """Return the token for a request."""
-        return {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        """Return what logs a request in."""
+        if self.token:
+            return {"Authorization": f"Bearer {self.token}"}
+        return basic_auth(self.username, self.password) if self.username else {}
 
 
 class PrometheusDevice:
@@ -121,7 +114,6 @@ class PrometheusDevice:
             "/api/v1/query",
             params={"query": query.text},
             headers=self._access.headers,
-            auth=self._access.basic,
         )
         content = answer.content if isinstance(answer.content, dict) else {}
         if content.get("status") == "error":

@@ -1,6 +1,7 @@
 """Servers and PDUs that report their power over Redfish (DMTF DSP0266).
 
-Read are, in this order, what a chassis has: ``EnvironmentMetrics`` (power and energy),
+Read are, in this order, what a chassis has: ``EnvironmentMetrics`` (power and energy; a
+PDU calls them ``Metrics``),
 ``PowerSubsystem`` (the sum over its power supplies), and the ``Power`` of older firmware.
 A management controller is slow, and has few sessions: one is opened, used for everything,
 and closed in the end.
@@ -13,11 +14,9 @@ from http import HTTPStatus
 import math
 from typing import Any, Final
 
-import aiohttp
-
 from ..core.model import Clock, Contract, Identity, Quantity, Reading, Value
 from .base import AuthError, Datasheet, DeviceError, RefusedError, Scope
-from .http import Answer, HttpServer
+from .http import Answer, HttpServer, basic_auth
 
 TIMEOUT_S: Final = 30.0
 POLL_S: Final = 60.0
@@ -99,10 +98,17 @@ class RedfishClient:
     async def chassis(self) -> list[Resource]:
         """Return everything that may have a power of its own."""
         root = await self.get(ROOT)
-        path = root.link("Chassis")
-        members = (await self.get(path)).members() if path else ()
-        places = [place for member in members if (place := _path(member))]
-        return [await self.get(place) for place in places]
+        equipment = root.link("PowerEquipment")
+        collections = [root.link("Chassis")]
+        if equipment is not None:
+            power = await self.get(equipment)
+            collections += (power.link("RackPDUs"), power.link("FloorPDUs"))
+        found: list[Resource] = []
+        for path in filter(None, collections):
+            members = (await self.get(path)).members()
+            places = [place for member in members if (place := _path(member))]
+            found += [await self.get(place) for place in places]
+        return found
 
     async def aclose(self) -> None:
         """Give the session back; a service that is gone has forgotten it by itself."""
@@ -125,8 +131,8 @@ class RedfishClient:
         """Send a request, one at a time; a session that has expired is opened again once."""
         async with self._turn:
             if self._basic:
-                auth = aiohttp.BasicAuth(self._username, self._password, encoding="utf-8")
-                return await self.server.ask(method, path, headers=headers, auth=auth, body=body)
+                more = basic_auth(self._username, self._password) | dict(headers or {})
+                return await self.server.ask(method, path, headers=more, body=body)
             fresh = self._token is None
             answer = await self._with_token(method, path, headers, body)
             if answer.status == HTTPStatus.UNAUTHORIZED and not fresh:
@@ -220,8 +226,8 @@ class RedfishDevice:
         await self._client.aclose()
 
     async def _environment(self, chassis: Resource) -> dict[Quantity, float | None]:
-        """Read EnvironmentMetrics: W, and kWh since it was made or reset."""
-        path = chassis.link("EnvironmentMetrics")
+        """Read EnvironmentMetrics, or a PDU's Metrics: W, and kWh since it was reset."""
+        path = chassis.link("EnvironmentMetrics") or chassis.link("Metrics")
         if path is None:
             return {}
         metrics = await self._client.get(path)
