@@ -89,7 +89,13 @@ def simulated_entry() -> MockConfigEntry:
 
 
 def add_asset(
-    hass: HomeAssistant, entry: MockConfigEntry, lab: SimulatedSite, device_id: str, **data: Any
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    lab: SimulatedSite,
+    device_id: str,
+    *,
+    subentry_id: str | None = None,
+    **data: Any,
 ) -> ConfigSubentry:
     """Give a real site one of the lab's devices, by its address."""
     endpoint = lab.endpoints[device_id]
@@ -104,10 +110,10 @@ def add_asset(
         stored[CONF_ROLE] = endpoint.role.value
     subentry = ConfigSubentry(
         data=MappingProxyType(stored | data),
-        subentry_id=device_id,
+        subentry_id=subentry_id or device_id,
         subentry_type=endpoint.kind.value,
         title=endpoint.name,
-        unique_id=f"{endpoint.kind.value} {device_id}",
+        unique_id=f"{endpoint.kind.value} {subentry_id or device_id}",
     )
     hass.config_entries.async_add_subentry(entry, subentry)
     return subentry

@@ -31,6 +31,9 @@ async def test_a_sites_diagnostics_tell_what_it_does_and_why(
     told = await async_get_config_entry_diagnostics(hass, still_site)
     assert set(told["versions"]) == set(LIBRARIES)
     assert told["settings"]["enabled"] is False
+    assert told["proof"]["accepted"] is False
+    checks = {(each["check"], each["asset_id"]) for each in told["proof"]["findings"]}
+    assert {("sign", "grid"), ("command", "cabinet1"), ("balance", "")} <= checks
     assert told["decisions"][-1]["reason"]
     assert set(told["devices"]) == set(still_site.subentries)
     meter = told["devices"]["grid"]

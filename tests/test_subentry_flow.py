@@ -496,6 +496,20 @@ async def test_a_simulated_device_is_changed_without_asking_for_an_address(
     assert after.data == {**before.data, "poll_s": 5.0, "discharge_limit_kw": 4.0}
 
 
+async def test_corrections_of_a_device_survive_a_change_of_its_limits(
+    hass: HomeAssistant, still_site: MockConfigEntry
+) -> None:
+    before = still_site.subentries["cabinet2"]
+    corrected = {**before.data, "overrides": {"sign": -1}}
+    hass.config_entries.async_update_subentry(still_site, before, data=corrected)
+    await hass.async_block_till_done()
+    shown = await still_site.start_subentry_reconfigure_flow(hass, "cabinet2")
+    result = await answer(hass, shown, suggested(shown))
+    result = await answer(hass, result, {"name": "Cabinet", "poll_s": 5.0})
+    assert result["reason"] == "reconfigure_successful"
+    assert still_site.subentries["cabinet2"].data["overrides"] == {"sign": -1}
+
+
 async def test_a_silent_simulated_device_cannot_be_changed(
     hass: HomeAssistant, still_site: MockConfigEntry
 ) -> None:

@@ -44,6 +44,7 @@ async def async_get_config_entry_diagnostics(
         "options": {key: dict(value) for key, value in entry.options.items()},
         "signals": runtime.signals.diagnostics(),
         "settings": asdict(controller.settings),
+        "proof": runtime.proof.diagnostics(),
         "now": asdict(controller.data),
         "base_load_w": controller.base_load_w,
         "decisions": [asdict(decision) for decision in controller.history],

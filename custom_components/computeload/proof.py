@@ -5,7 +5,7 @@ configuration that it was true for: a device that is changed has to be proven ag
 controller cannot be switched on before what it depends on has passed.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 import hashlib
@@ -310,7 +310,8 @@ class SiteProof:
     @callback
     def async_look(self, *_: object) -> None:
         """Judge the site, keep what has passed, forget what fails, and tell the user."""
-        for finding in self.findings():
+        findings = self.findings()
+        for finding in findings:
             if finding.asset_id == SITE:
                 continue
             passed = self._still_passed(finding.asset_id)
@@ -319,7 +320,7 @@ class SiteProof:
             elif finding.verdict is Verdict.FAILED and finding.check in passed:
                 del self._passed[finding.asset_id].checks[finding.check]
                 self._store.async_delay_save(self._to_store, SAVE_DELAY_S)
-        self._async_report()
+        self._async_report(findings)
 
     async def async_apply(self, fixes: list[Fix]) -> None:
         """Put corrections into force; the site reloads with them."""
@@ -343,9 +344,9 @@ class SiteProof:
     # -- issues ------------------------------------------------------------------------
 
     @callback
-    def _async_report(self) -> None:
+    def _async_report(self, findings: Iterable[Finding]) -> None:
         """Make an issue of what goes on failing, and take it back once it does not."""
-        failing = {(f.check, f.asset_id): f for f in self.findings() if f.verdict is Verdict.FAILED}
+        failing = {(f.check, f.asset_id): f for f in findings if f.verdict is Verdict.FAILED}
         for key in [key for key in self._lasting if key not in failing]:
             if self._lasting.pop(key) >= LASTING:
                 ir.async_delete_issue(self._hass, DOMAIN, _finding_id(self._entry, *key))
@@ -374,6 +375,14 @@ class SiteProof:
                 "finding": sentence,
             },
         )
+
+    def diagnostics(self) -> dict[str, Any]:
+        """Return what every check says, and how the batteries did."""
+        return {
+            "accepted": self.accepted,
+            "findings": [asdict(finding) for finding in self.findings()],
+            "trials": [asdict(result) for _, result in self._trials.values()],
+        }
 
     # -- storage -----------------------------------------------------------------------
 

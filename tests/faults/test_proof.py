@@ -12,11 +12,12 @@ import pytest
 
 from custom_components.computeload.const import CONF_OVERRIDES, DOMAIN
 from custom_components.computeload.core.model import Quantity
-from custom_components.computeload.core.proof import Check, Finding, Verdict
+from custom_components.computeload.core.proof import Check, Finding, Fix, Verdict
 from custom_components.computeload.proof import LASTING, LOOK_EVERY
 from custom_components.computeload.repairs import ApplyFixFlow, async_create_fix_flow
 from custom_components.computeload.simulator.faults import Fault
 from custom_components.computeload.simulator.server import SimulatedSite
+from tests.common import add_asset
 
 from .lab import SHAVING_KW, Lab, installed_lab
 
@@ -331,6 +332,20 @@ async def test_the_button_shows_what_every_check_says(
     (shown,) = _async_get_or_create_notifications(hass).values()
     assert "**Battery cabinet 1**" in shown["message"]
     assert "✅" in shown["message"]
+    await lab.put_away()
+
+
+async def test_meters_that_have_each_others_place_exchange_their_roles(
+    hass: HomeAssistant, site: SimulatedSite
+) -> None:
+    lab = await new_lab(hass, site)
+    add_asset(hass, lab.entry, site, "grid", subentry_id="branch", role="branch", poll_s=1.0)
+    await hass.async_block_till_done()
+    await lab.runtime.proof.async_apply([Fix(asset_id="branch", swap_with="grid")])
+    await hass.async_block_till_done()
+    roles = {key: lab.entry.subentries[key].data["role"] for key in ("branch", "grid")}
+    assert roles == {"branch": "grid", "grid": "branch"}
+    assert lab.controller.view.meter is lab.runtime.devices["branch"]
     await lab.put_away()
 
 

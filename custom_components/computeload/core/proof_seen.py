@@ -4,6 +4,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 import itertools
+import math
 from typing import Final, NamedTuple
 
 from .proof import Part, Slope, Subject, TrialResult
@@ -12,6 +13,8 @@ from .proof_trace import Sample, Trace
 LOOK_BACK_S: Final = 300.0
 """The balance is judged on the last minutes: an old mistake that was mended is no mistake."""
 LEAST_MOMENTS: Final = 10
+MOST_MOMENTS: Final = 60
+"""More of them tell no more, and would take longer than an event loop should wait."""
 LEAST_SPAN_S: Final = 8.0
 ALIGNED_POLLS: Final = 1.5
 NEAR_S: Final = 2.0
@@ -78,13 +81,14 @@ class SiteSeen:
         """Return the last minutes of the whole site; empty where a part of it is unknown."""
         if (grid := self.grid) is None:
             return []
-        paths = {s.asset_id: _Path(self.traces[s.asset_id], s.poll_s) for s in self.subjects}
+        balance = self.of(Part.PV, Part.BATTERY, Part.BRANCH)
+        paths = {s.asset_id: _Path(self.traces[s.asset_id], s.poll_s) for s in balance}
         pv, batteries, branches = (
             [s.asset_id for s in self.of(part)] for part in (Part.PV, Part.BATTERY, Part.BRANCH)
         )
         moments = []
         samples = self.traces[grid.asset_id].since(LOOK_BACK_S)
-        for sample in samples:
+        for sample in samples[:: max(len(samples) // MOST_MOMENTS, 1)]:
             found = {each: path.power_w(sample.at_s) for each, path in paths.items()}
             known = {each: power_w for each, power_w in found.items() if power_w is not None}
             if not known.keys() >= {*pv, *batteries}:
@@ -120,11 +124,11 @@ class _Path:
     def power_w(self, at_s: float) -> float | None:
         """Return the power of the nearest sample, if one is near enough."""
         index = bisect_left(self._times, at_s)
-        near = [i for i in (index - 1, index) if 0 <= i < len(self._times)]
-        best = min(near, key=lambda i: abs(self._times[i] - at_s), default=None)
-        if best is None or abs(self._times[best] - at_s) > self._apart_s:
+        before_s = at_s - self._times[index - 1] if index > 0 else math.inf
+        after_s = self._times[index] - at_s if index < len(self._times) else math.inf
+        if min(before_s, after_s) > self._apart_s:
             return None
-        return self._samples[best].power_w
+        return self._samples[index - 1 if before_s < after_s else index].power_w
 
 
 def _half_of_widest(times: list[float]) -> float:
