@@ -25,6 +25,9 @@ dies. Where it never lapses, the battery keeps the last command; registers that 
 flash* wear out when they are written often. Such a device is only read until its user accepts
 that.
 
+Devices of Fronius, SMA, SolarEdge and Victron that Home Assistant sees on the network are offered
+by address when a device is added; any other address is typed.
+
 A device that is not listed may speak SunSpec, share its registers with a listed one, or get a
 [profile of your own](profiles.md).
 """

@@ -44,6 +44,7 @@ MANIFEST_KEYS = {
     "codeowners",
     "config_flow",
     "dependencies",
+    "dhcp",
     "documentation",
     "domain",
     "import_executor",
@@ -55,7 +56,9 @@ MANIFEST_KEYS = {
     "quality_scale",
     "requirements",
     "single_config_entry",
+    "ssdp",
     "version",
+    "zeroconf",
 }
 HACS_KEYS = {
     "content_in_root",

@@ -13,9 +13,13 @@ from homeassistant.const import CONF_NAME, CONF_USERNAME
 from homeassistant.core import callback
 from homeassistant.generated.currencies import ACTIVE_CURRENCIES
 from homeassistant.helpers.selector import SelectSelector, SelectSelectorConfig, TextSelector
+from homeassistant.helpers.service_info.dhcp import DhcpServiceInfo
+from homeassistant.helpers.service_info.ssdp import SsdpServiceInfo
+from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
 from homeassistant.util import slugify
 import voluptuous as vol
 
+from .announced import Announcement, async_note
 from .asset_flow.servers import CREDENTIALS
 from .const import (
     CONF_CONNECTION_LIMIT_KW,
@@ -201,6 +205,26 @@ class ComputeLoadConfigFlow(ConfigFlow, domain=DOMAIN):
             errors=errors,
             description_placeholders={"asset": asset.title},
         )
+
+    @override
+    async def async_step_dhcp(self, discovery_info: DhcpServiceInfo) -> ConfigFlowResult:
+        """Note a device that has asked for its address."""
+        return self._noted(discovery_info)
+
+    @override
+    async def async_step_ssdp(self, discovery_info: SsdpServiceInfo) -> ConfigFlowResult:
+        """Note a device that has announced itself over UPnP."""
+        return self._noted(discovery_info)
+
+    @override
+    async def async_step_zeroconf(self, discovery_info: ZeroconfServiceInfo) -> ConfigFlowResult:
+        """Note a device that has announced a service of its own."""
+        return self._noted(discovery_info)
+
+    def _noted(self, announcement: Announcement) -> ConfigFlowResult:
+        """Keep the address for the moment in which a device is added to a site."""
+        async_note(self.hass, announcement)
+        return self.async_abort(reason="noted")
 
     async def async_step_reconfigure(
         self, user_input: dict[str, Any] | None = None

@@ -6,6 +6,7 @@ from homeassistant.config_entries import ConfigEntryState, SubentryFlowResult
 from homeassistant.const import CONF_HOST, CONF_PORT, CONF_TYPE
 import voluptuous as vol
 
+from ..announced import host_choice
 from ..const import (
     CONF_LINK,
     CONF_MORE_UNIT_IDS,
@@ -142,6 +143,8 @@ class ModbusSteps(AssetFlow):
                 return self._abort_if_unfit() or await self.async_step_confirm()
         schema = SCHEMAS.get(link_type, NETWORK_SCHEMA)
         schema = schema.extend(unit_id_fields(self._profile.link.more_unit_ids))
+        if CONF_HOST in schema.schema:
+            schema = schema.extend({vol.Required(CONF_HOST): host_choice(self.hass)})
         return self.async_show_form(
             step_id=link_type,
             data_schema=self.add_suggested_values_to_schema(
