@@ -112,7 +112,7 @@ def answer(question: IO[bytes], out: IO[bytes]) -> None:
         say("end")
 
 
-def _main(package: str) -> None:
+def _main(package: str) -> None:  # pragma: no cover - the child runs it, and no test sees in
     """Be the child: take the package's name without running it, then answer."""
     sys.path[:] = pickle.load(sys.stdin.buffer)  # noqa: S301 - our own parent
     names = package.split(".")

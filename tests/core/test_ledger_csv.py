@@ -5,8 +5,10 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 import io
+from pathlib import Path
+import tempfile
 
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 import pytest
 
 from custom_components.computeload.core.ledger import (
@@ -21,6 +23,7 @@ from custom_components.computeload.core.ledger import (
 )
 from custom_components.computeload.core.ledger_csv import write_csv
 from custom_components.computeload.core.ledger_csv_in import PastError, read_csv
+from custom_components.computeload.core.ledger_keeper import LedgerKeeper
 from custom_components.computeload.core.ledger_past import (
     Survey,
     hourly_intervals,
@@ -169,6 +172,7 @@ def test_an_inverters_draw_at_night_is_no_production() -> None:
             "same step",
         ),
         ("utc,load_kw\n2026-03-02,1\n2026-03-03,1\n", "no two lines", "hourly values"),
+        (series("utc,load_kw", "1", "1,5"), "Line 3: This has more cells", "like 12.5"),
     ],
 )
 def test_an_error_says_where_and_what_to_do(text: str, where: str, remedy: str) -> None:
@@ -335,3 +339,45 @@ def test_meters_are_added_up_from_the_first_hour_of_each() -> None:
     assert summed([old, new, []]) == list(hours(1.0, 22.0, 33.0))
     assert summed([old[:2], new]) == list(hours(1.0, 22.0)), "a silent meter leaves a gap"
     assert summed([]) == []
+
+
+# All the way into a ledger.
+
+CELLS = st.floats(0.0, 60.0).map(lambda kw: f"{kw:.3f}") | st.sampled_from(["", "unknown"])
+JUNK = st.sampled_from(["much", "-1", "1e99", "inf", "1,5", "\x00"])
+
+
+@st.composite
+def files(draw: st.DrawFn) -> tuple[str, float | None]:
+    """Return a file of import powers, and its energy in Wh; None if it has a mistake in it."""
+    step_min = draw(st.sampled_from([1, 5, 15, 30, 60]))
+    cells = draw(st.lists(CELLS, min_size=2, max_size=40))
+    kept = [n for n in range(len(cells)) if n < 2 or draw(st.integers(0, 9))]
+    wrong = draw(st.integers(0, 5)) == 0
+    if wrong:
+        cells[draw(st.sampled_from(kept))] = draw(JUNK)
+    known_kw = [] if wrong else [float(cells[n]) for n in kept if cells[n] not in {"", "unknown"}]
+    lines = [f"{START + n * timedelta(minutes=step_min):%Y-%m-%dT%H:%M},{cells[n]}" for n in kept]
+    energy_wh = None if wrong else sum(known_kw) * 1000.0 * step_min / 60.0
+    return "\n".join(["utc,import_kw", *lines]), energy_wh
+
+
+@settings(deadline=None)
+@given(files())
+def test_a_file_gives_the_ledger_its_energy_or_an_error(file: tuple[str, float | None]) -> None:
+    text, energy_wh = file
+    with tempfile.TemporaryDirectory() as folder:
+        keeper = LedgerKeeper(Path(folder) / "ledger.db", UTC)
+        keeper.open(START)
+        survey = Survey()
+        try:
+            keeper.bring_in(survey.of(taken(text)), START)
+        except PastError:
+            assert energy_wh is None
+        else:
+            assert energy_wh is not None
+            totals = keeper.reader.totals(START - timedelta(days=1), START + timedelta(days=3))
+            assert totals.import_wh == pytest.approx(energy_wh, abs=0.1)
+            assert totals.quarters == survey.quarters
+        finally:
+            keeper.close()

@@ -133,6 +133,7 @@ class _File:
                 Place(1), "No column says when", "Call the column with the time 'utc' or 'start'"
             )
         self._time_name = names[self._time]
+        self._width = len(names)
         metered = {f"branch_{_plain(name)}_wh": asset_id for asset_id, name in branches.items()}
         known = (_column(position, name, metered) for position, name in enumerate(names))
         self._columns = tuple(column for column in known if column is not None)
@@ -173,6 +174,12 @@ class _File:
         place = Place(number, self._time_name, text)
         if number > MOST_LINES:
             raise PastError(Place(number), "The file is too long", "Import it in parts")
+        if any(cells[self._width :]):
+            raise PastError(
+                Place(number),
+                "This has more cells than the first line has names",
+                "Write numbers like 12.5, or put semicolons between the columns",
+            )
         try:
             at = datetime.fromisoformat(text)
             if at.tzinfo is None and "utc" in self._time_name:
