@@ -247,6 +247,25 @@ async def test_other_entities_can_be_chosen_later(
     }
 
 
+async def test_a_correction_is_kept_only_while_the_same_is_chosen(
+    hass: HomeAssistant, site: MockConfigEntry
+) -> None:
+    await add(hass, site, AssetKind.LOAD, power="sensor.rack")
+    for inverted, kept in ((False, True), (True, False)):
+        (subentry,) = site.subentries.values()
+        data = {**subentry.data, "overrides": {"sign": -1}}
+        hass.config_entries.async_update_subentry(site, subentry, data=data)
+        await hass.async_block_till_done()
+        result: FlowResult[Any, Any] = await hass.config_entries.subentries.async_init(
+            (site.entry_id, "load"),
+            context={"source": SOURCE_RECONFIGURE, "subentry_id": subentry.subentry_id},
+        )
+        result = await answer(hass, result, {"power": "sensor.rack", "inverted": inverted})
+        await answer(hass, result, {"name": "Mine", "poll_s": 2})
+        (subentry,) = site.subentries.values()
+        assert ("overrides" in subentry.data) is kept
+
+
 # -- commanding ------------------------------------------------------------------------
 
 

@@ -1,5 +1,6 @@
 """Loads behind servers: added by the flow, read, asked for new credentials; nothing leaks."""
 
+import asyncio
 from collections.abc import AsyncIterator
 import json
 import logging
@@ -121,6 +122,55 @@ async def test_of_several_chassis_one_is_chosen(
     assert told(result)["what"] == "a chassis that does not report its power"
     result = await answer(hass, result, {"chassis": "/redfish/v1/Chassis/1"})
     assert result["step_id"] == "confirm"
+
+
+async def test_all_chassis_behind_one_address_share_a_session_that_ends_with_home_assistant(
+    hass: HomeAssistant, site: MockConfigEntry, controller: Controller, bmc: str
+) -> None:
+    second = "/redfish/v1/Chassis/2"
+    controller.resources["/redfish/v1/Chassis"] = {
+        "Members": [{"@odata.id": "/redfish/v1/Chassis/1"}, {"@odata.id": second}]
+    }
+    controller.resources[second] = controller.resources["/redfish/v1/Chassis/1"] | {
+        "SerialNumber": "SN 2"
+    }
+    for chassis in ("/redfish/v1/Chassis/1", second):
+        result = await begin(hass, site, "redfish")
+        result = await answer(hass, result, redfish(bmc))
+        result = await answer(hass, result, {"chassis": chassis})
+        result = await answer(hass, result, {"name": chassis, "poll_s": 30})
+        assert result["type"] is FlowResultType.CREATE_ENTRY
+    devices = site.runtime_data.devices.values()
+    await async_wait_for(lambda: all(each.data is not None for each in devices))
+    assert len(site.runtime_data.redfish) == 1
+    await async_wait_for(lambda: len(controller.sessions) == 1)
+    await asyncio.gather(
+        *(job.job.target() for job in hass._shutdown_jobs if "Redfish" in str(job.job.name))
+    )
+    assert controller.sessions == {}
+
+
+async def test_a_service_that_moved_is_found_at_its_new_address(
+    hass: HomeAssistant, site: MockConfigEntry, controller: Controller, bmc: str
+) -> None:
+    await add_redfish(hass, site, bmc)
+    (subentry,) = site.subentries.values()
+    result: FlowResult[Any, Any] = await hass.config_entries.subentries.async_init(
+        (site.entry_id, "load"),
+        context={"source": SOURCE_RECONFIGURE, "subentry_id": subentry.subentry_id},
+    )
+    assert suggested(result)["url"] == bmc
+    async with serving(controller.app()) as moved:
+        result = await answer(hass, result, redfish(moved))
+        result = await answer(hass, result, {"name": "Node 1", "poll_s": 30})
+        assert result["reason"] == "reconfigure_successful"
+        (subentry,) = site.subentries.values()
+        assert subentry.data["url"] == moved
+        device = site.runtime_data.devices[subentry.subentry_id]
+        await async_wait_for(lambda: device.data is not None)
+        await hass.config_entries.async_unload(site.entry_id)
+        await async_wait_for(lambda: controller.sessions == {})
+    assert await hass.config_entries.async_setup(site.entry_id)
 
 
 async def test_mistakes_are_named_and_can_be_corrected(

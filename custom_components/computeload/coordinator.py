@@ -24,6 +24,7 @@ from .trouble import Trouble
 if TYPE_CHECKING:
     from .controller import Controller
     from .core.tariff import Tariff
+    from .drivers.redfish import RedfishClient
     from .ledger_store import LedgerStore
     from .planning import PlanningCoordinator
     from .proof import SiteProof
@@ -290,6 +291,8 @@ class SiteRuntime:
     devices: dict[str, DeviceCoordinator] = field(default_factory=dict)
     """By subentry id."""
     simulator: SimulatedSite | None = None
+    redfish: dict[tuple[object, ...], RedfishClient] = field(default_factory=dict)
+    """One client for all chassis behind the same service, by address and credentials."""
     tariff: Tariff = field(init=False)
     signals: SiteSignals = field(init=False)
     ledger: LedgerStore = field(init=False)

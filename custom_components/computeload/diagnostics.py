@@ -9,7 +9,13 @@ from homeassistant.const import CONF_DEVICE, CONF_HOST
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.device_registry import DeviceEntry
 
-from .const import CONF_ENERGY_QUERY, CONF_LINK, CONF_QUERY
+from .const import (
+    CONF_ENERGY_QUERY,
+    CONF_LINK,
+    CONF_QUERY,
+    CONF_RELEASE_ACTIONS,
+    CONF_SET_ACTIONS,
+)
 from .coordinator import ComputeLoadConfigEntry, DeviceCoordinator
 from .core.model import Reading
 from .http_source import SECRETS
@@ -19,6 +25,8 @@ TO_REDACT: Final = {
     *SECRETS,
     CONF_QUERY,
     CONF_ENERGY_QUERY,
+    CONF_SET_ACTIONS,
+    CONF_RELEASE_ACTIONS,
     CONF_HOST,
     CONF_DEVICE,
     AREA,

@@ -10,10 +10,11 @@ from homeassistant.const import (
     CONF_USERNAME,
     CONF_VERIFY_SSL,
 )
-from homeassistant.core import HomeAssistant
+from homeassistant.core import HassJob, HomeAssistant, callback
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 
 from . import const
+from .coordinator import ComputeLoadConfigEntry
 from .core.model import Clock
 from .core.watch import stale_after_s
 from .drivers import prometheus, redfish
@@ -32,6 +33,25 @@ def _server(
     return HttpServer(session, data[CONF_URL], name, timeout_s)
 
 
+@callback
+def async_shared_redfish(
+    hass: HomeAssistant, entry: ComputeLoadConfigEntry, data: Mapping[str, Any], name: str
+) -> RedfishClient:
+    """Return the one client for all of a site's chassis behind the same service.
+
+    Services have few sessions, and are slow: one is opened, and requests wait in a line. It
+    is closed when the entry unloads, and when Home Assistant stops.
+    """
+    clients = entry.runtime_data.redfish
+    key = tuple(data.get(each) for each in (*SECRETS, const.CONF_BASIC_AUTH, CONF_VERIFY_SSL))
+    if key not in clients:
+        client = clients[key] = redfish_client(hass, data, name)
+        stop = HassJob(client.aclose, "computeload Redfish session")
+        entry.async_on_unload(hass.async_add_shutdown_job(stop))
+        entry.async_on_unload(client.aclose)
+    return clients[key]
+
+
 def redfish_client(hass: HomeAssistant, data: Mapping[str, Any], name: str) -> RedfishClient:
     """Return the client for a Redfish service; it has to be closed."""
     return RedfishClient(
@@ -42,11 +62,9 @@ def redfish_client(hass: HomeAssistant, data: Mapping[str, Any], name: str) -> R
     )
 
 
-def open_redfish(
-    hass: HomeAssistant, data: Mapping[str, Any], clock: Clock, name: str
-) -> RedfishDevice:
-    """Return one chassis of a Redfish service; it has to be closed."""
-    return RedfishDevice(redfish_client(hass, data, name), data[const.CONF_CHASSIS], clock)
+def open_redfish(client: RedfishClient, data: Mapping[str, Any], clock: Clock) -> RedfishDevice:
+    """Return one chassis of a Redfish service; what closes it closes the client."""
+    return RedfishDevice(client, data[const.CONF_CHASSIS], clock)
 
 
 def open_prometheus(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from homeassistant.config_entries import ConfigSubentry
 from homeassistant.const import CONF_URL
-from homeassistant.core import HassJob, HomeAssistant, callback
+from homeassistant.core import HomeAssistant, callback
 
 from . import const
 from .clock import SystemClock
@@ -14,7 +14,7 @@ from .core.model import Contract, Identity, Reading
 from .drivers.base import Datasheet, Device, Scope
 from .drivers.profile import Library
 from .entity_source import open_entities
-from .http_source import open_prometheus, open_redfish
+from .http_source import async_shared_redfish, open_prometheus, open_redfish, redfish_client
 from .link import link_title
 from .modbus_source import AssetData, async_borrowed_modbus, async_open_modbus
 
@@ -59,11 +59,8 @@ def async_open_device(
         case const.SOURCE_ENTITIES:
             return open_entities(hass, data, runtime.clock, subentry.title)
         case const.SOURCE_REDFISH:
-            device = open_redfish(hass, data, runtime.clock, subentry.title)
-            stop = HassJob(device.aclose, "computeload Redfish session")
-            entry.async_on_unload(hass.async_add_shutdown_job(stop))
-            entry.async_on_unload(device.aclose)
-            return device
+            client = async_shared_redfish(hass, entry, data, subentry.title)
+            return open_redfish(client, data, runtime.clock)
         case const.SOURCE_PROMETHEUS:
             return open_prometheus(hass, data, runtime.clock, subentry.title)
         case _:
@@ -88,8 +85,8 @@ async def async_probe(
         case const.SOURCE_ENTITIES:
             return await _async_probed(open_entities(hass, data, SystemClock(), ""))
         case const.SOURCE_REDFISH:
-            async with aclosing(open_redfish(hass, data, SystemClock(), data[CONF_URL])) as chassis:
-                return await _async_probed(chassis)
+            async with aclosing(redfish_client(hass, data, data[CONF_URL])) as service:
+                return await _async_probed(open_redfish(service, data, SystemClock()))
         case const.SOURCE_PROMETHEUS:
             query = open_prometheus(hass, data, SystemClock(), data[CONF_URL])
             return await _async_probed(query)

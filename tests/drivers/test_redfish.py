@@ -134,12 +134,13 @@ async def test_the_power_is_found_wherever_the_firmware_has_it(
     energy_wh: float | None,
 ) -> None:
     async with serving(Controller(resources).app()) as url:
-        node = device(session, url)
+        node_client = client(session, url)
+        node = RedfishDevice(node_client, CHASSIS, SystemClock())
         await node.identify()
         reading = await node.read(Scope.FULL)
         assert reading.number(Quantity.POWER_W) == power_w
         assert reading.number(Quantity.ENERGY_IMPORT_WH) == energy_wh
-        await node.aclose()
+        await node_client.aclose()
 
 
 async def test_a_chassis_says_who_it_is(session: aiohttp.ClientSession) -> None:
@@ -190,15 +191,16 @@ async def test_one_session_serves_all_requests_and_is_given_back(
 ) -> None:
     controller = Controller(NEW)
     async with serving(controller.app()) as url:
-        node = device(session, url)
+        node_client = client(session, url)
+        node = RedfishDevice(node_client, CHASSIS, SystemClock())
         await node.identify()
         for _ in range(5):
             await node.read(Scope.FULL)
         assert controller.logins == 1
         assert len(controller.sessions) == 1
-        await node.aclose()
+        await node_client.aclose()
         assert controller.sessions == {}
-        await node.aclose()
+        await node_client.aclose()
 
 
 async def test_a_session_that_expired_is_opened_again_once(

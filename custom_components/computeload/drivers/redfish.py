@@ -221,10 +221,6 @@ class RedfishDevice:
     async def release(self) -> None:
         """Do nothing: it was never taken."""
 
-    async def aclose(self) -> None:
-        """Give the session back."""
-        await self._client.aclose()
-
     async def _environment(self, chassis: Resource) -> dict[Quantity, float | None]:
         """Read EnvironmentMetrics, or a PDU's Metrics: W, and kWh since it was reset."""
         path = chassis.link("EnvironmentMetrics") or chassis.link("Metrics")
