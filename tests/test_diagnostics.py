@@ -34,6 +34,7 @@ async def test_a_sites_diagnostics_tell_what_it_does_and_why(
     assert told["proof"]["accepted"] is False
     checks = {(each["check"], each["asset_id"]) for each in told["proof"]["findings"]}
     assert {("sign", "grid"), ("command", "cabinet1"), ("balance", "")} <= checks
+    assert "month" in told["savings"]
     assert told["decisions"][-1]["reason"]
     assert set(told["devices"]) == set(still_site.subentries)
     meter = told["devices"]["grid"]

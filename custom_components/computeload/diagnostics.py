@@ -54,6 +54,7 @@ async def async_get_config_entry_diagnostics(
         "settings": asdict(controller.settings),
         "proof": runtime.proof.diagnostics(),
         "now": asdict(controller.data),
+        "savings": asdict(runtime.savings.data),
         "base_load_w": controller.base_load_w,
         "decisions": [asdict(decision) for decision in controller.history],
         "closed_windows": [asdict(window) for window in controller.closed_windows],

@@ -131,6 +131,18 @@ function planView(site, title, path) {
         tile(own.planned_soc),
       ]),
     },
+    {
+      type: "grid",
+      cards: present([
+        heading("Bill and savings", "mdi:piggy-bank-outline"),
+        tile(own.savings_month, wide),
+        tile(own.savings_today),
+        tile(own.savings_year),
+        tile(own.bill_month),
+        tile(own.bill_year),
+        tile(own.shadow_month, wide),
+      ]),
+    },
   ];
   return { title, path, icon: "mdi:calendar-clock", type: "sections", max_columns: 3, sections };
 }
