@@ -61,6 +61,9 @@ LOOK_EVERY: Final = timedelta(seconds=30)
 LASTING: Final = 4
 """A finding becomes an issue when it was so in so many looks in a row."""
 
+MOMENTARY: Final = frozenset({Check.FRESHNESS})
+"""What may fail for a while without disproving anything: control itself looks after it."""
+
 WITHOUT_MEANING: Final = frozenset(
     {
         CONF_ACCEPT_STUCK,
@@ -317,7 +320,7 @@ class SiteProof:
             passed = self._still_passed(finding.asset_id)
             if finding.verdict is Verdict.PASSED and passed.get(finding.check) != finding.key:
                 self.async_record_passed(finding.asset_id, {finding.check: finding.key})
-            elif finding.verdict is Verdict.FAILED and finding.check in passed:
+            elif finding.verdict is Verdict.FAILED and finding.check in passed.keys() - MOMENTARY:
                 del self._passed[finding.asset_id].checks[finding.check]
                 self._store.async_delay_save(self._to_store, SAVE_DELAY_S)
         self._async_report(findings)

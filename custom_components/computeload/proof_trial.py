@@ -107,7 +107,8 @@ class BatteryTrials:
             why = why or "no_room"
             return TrialResult(battery_id=device.asset_id, power_w=0.0, stopped=why)
         polls_s = [device.poll_s, *([view.meter.poll_s] if view.meter is not None else [])]
-        return Trial(make_plan(battery, contract, power_w, polls_s))
+        meter_id = view.meter.asset_id if view.meter is not None else None
+        return Trial(make_plan(battery, contract, power_w, polls_s, meter_id))
 
     async def _async_carry_out(self, device: DeviceCoordinator, trial: Trial) -> TrialResult:
         """Do what the trial says until it is done."""

@@ -125,6 +125,7 @@ class Site:
     with_pv: bool = True
     with_volts: bool = True
     counter_step_wh: float = 10.0
+    battery_every_s: float = 1.0
     now_s: float = 0.0
     trials: dict[str, TrialResult] = field(default_factory=dict)
     traces: dict[str, Trace] = field(default_factory=dict)
@@ -182,7 +183,8 @@ class Site:
             self._say("branch", min(self.branch(self.now_s), load_w), jitter)
             if self.with_pv:
                 self._say("pv", pv_w, jitter)
-        self._say("battery", self.cabinet.power_w, jitter)
+        if self.now_s % self.battery_every_s == 0.0:
+            self._say("battery", self.cabinet.power_w, jitter)
 
     def _say(self, asset_id: str, power_w: float, jitter: float, *, phases: bool = False) -> None:
         taken_wh, given_wh = self._count(asset_id, power_w)
@@ -267,7 +269,9 @@ class Site:
             discharge_limit_w=RATED_W,
         )
         grid_poll_s = 5.0 if self.swapped else POLL_S
-        trial = Trial(make_plan(state, contract, power_w, [POLL_S, grid_poll_s]))
+        grid_id = "branch" if self.swapped else "meter"
+        plan = make_plan(state, contract, power_w, [POLL_S, grid_poll_s], grid_id)
+        trial = Trial(plan)
         began_s = self.now_s
         while not trial.done:
             self.tick()

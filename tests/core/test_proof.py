@@ -5,10 +5,11 @@ from random import Random
 from hypothesis import given, settings, strategies as st
 import pytest
 
+from custom_components.computeload.core.model import Quantity
 from custom_components.computeload.core.overrides import Overrides
 from custom_components.computeload.core.proof import Check, Verdict, blocking
 
-from .proof_site import NIGHT, Cabinet, Site, job, keys, steady
+from .proof_site import NIGHT, RATED_W, Cabinet, Site, job, keys, steady
 
 INVERTED = Overrides(sign=-1)
 TURNED_CT = Overrides(sign=-1, swap_counters=True)
@@ -170,6 +171,32 @@ def test_a_battery_whose_charge_falls_while_it_claims_to_charge_is_found_without
     assert found.key == "sign_battery_against_charge"
     assert found.fix is not None
     assert found.fix.change.sign == -1
+
+
+def test_a_transformer_turned_over_while_control_runs_is_found() -> None:
+    site = Site(load=steady(9_000.0))
+    site.run(600)
+    assert site.failed() == []
+    site.mistakes = {"meter": TURNED_CT}
+    for _ in range(300):
+        site.tick()
+        # What self-consumption does: charge what seems to be fed in.
+        seems_w = site.said["meter"].values[Quantity.POWER_W]
+        assert isinstance(seems_w, float)
+        step_w = max(min(seems_w, 500.0), -500.0)
+        site.cabinet.power_w = max(min(site.cabinet.power_w + step_w, RATED_W), -RATED_W)
+    assert site.finding(Check.SIGN, "meter").verdict is Verdict.FAILED
+    assert site.finding(Check.BALANCE, "").verdict is Verdict.FAILED
+
+
+def test_a_meter_that_was_away_for_a_night_is_fresh_soon_after() -> None:
+    site = Site()
+    site.run(20)
+    for _ in range(5_000):
+        site.traces["meter"].miss()
+    assert site.finding(Check.FRESHNESS, "meter").verdict is Verdict.FAILED
+    site.run(120)
+    assert site.finding(Check.FRESHNESS, "meter").verdict is Verdict.PASSED
 
 
 def test_values_that_stand_still_are_called_frozen() -> None:

@@ -91,6 +91,18 @@ def test_a_load_that_jumps_in_between_leaves_the_question_open() -> None:
     assert (verdict, key) == (Verdict.WAITING, "command_restless")
 
 
+def test_a_battery_that_seldom_speaks_is_given_time() -> None:
+    assert tried(Cabinet(), battery_every_s=7.0)[1] == "command_passed"
+
+
+def test_a_battery_that_hardly_ever_speaks_is_not_called_disobedient() -> None:
+    site = Site(battery_every_s=60.0)
+    site.run(61)
+    site.try_out()
+    found = site.finding(Check.COMMAND, "battery")
+    assert (found.verdict, found.key) == (Verdict.WAITING, "command_few_readings")
+
+
 def test_one_jump_of_the_load_is_not_taken_for_a_meter_that_is_turned() -> None:
     for second in range(12, 45):
         _, key, lab = tried(Cabinet(), load=job(8_000.0, 16_000.0, float(second)))
@@ -116,7 +128,7 @@ def test_a_command_that_does_not_lapse_as_the_profile_says_fails() -> None:
 def test_a_long_lapse_is_not_waited_for() -> None:
     plan = make_plan(BATTERY, CONTRACT, 1_000.0, [1.0])
     assert plan.lapse_s is None
-    assert plan.longest_s < 100.0
+    assert plan.longest_s < 130.0
 
 
 def test_a_slow_battery_is_told_again_before_its_command_lapses() -> None:
@@ -221,11 +233,11 @@ def test_it_never_asks_for_more_than_the_connection_and_the_battery_allow(
     if power_w is None:
         return
     assert 0.0 < power_w <= min(charge_w, discharge_w)
-    assert grid_w + power_w <= min(25_000.0, math.inf if operator_w is None else operator_w)
-    assert export_w is None or grid_w - power_w >= -export_w
+    assert grid_w + power_w <= min(25_000.0, math.inf if operator_w is None else operator_w) + 1e-6
+    assert export_w is None or grid_w - power_w >= -export_w - 1e-6
     assert phases is None or max(map(abs, phases)) + power_w / 3.0 <= 8_000.0 + 1e-6
 
 
 def test_what_it_may_take_at_most_is_known_before_it_begins() -> None:
     plan = make_plan(BATTERY, CONTRACT, 1_000.0, [1.0])
-    assert plan.longest_s == pytest.approx(4 * (3.0 + PATIENCE_S) + 3 * 3.5)
+    assert plan.longest_s == pytest.approx(4 * 3.0 + 7 * PATIENCE_S + 3 * 3.5)

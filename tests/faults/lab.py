@@ -218,7 +218,7 @@ async def installed_lab(
     entry.add_to_hass(hass)
     hass.config_entries.async_update_entry(entry, options=options or {})
     for device_id in site.endpoints:
-        through = {}
+        through: dict[str, Any] = {}
         if gateway is not None and device_id in behind:
             through[CONF_LINK] = {"type": LINK_TCP, "host": HOST, "port": gateway.port}
         if overrides and device_id in overrides:

@@ -58,7 +58,7 @@ def _judge_asset(site: SiteSeen, subject: Subject, moments: list[Moment]) -> Ite
 
 def _freshness(site: SiteSeen, subject: Subject) -> Finding:
     trace = site.traces[subject.asset_id]
-    polls = trace.heard + trace.missed
+    polls = len(trace.polls)
     figures = {"missed": float(trace.missed), "polls": float(polls)}
     about = About(Check.FRESHNESS, subject.asset_id)
     if trace.frozen:

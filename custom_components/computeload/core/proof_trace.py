@@ -1,5 +1,6 @@
 """What one device said over a while, thinned so that an hour of it stays small."""
 
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -9,6 +10,7 @@ from .overrides import PHASE_POWERS
 from .watch import FROZEN_S, FreshnessCheck
 
 KEPT: Final = 512
+POLLS_KEPT: Final = 120
 LONGEST_S: Final = 3600.0
 GAP_S: Final = 30.0
 GAP_POLLS: Final = 5.0
@@ -39,8 +41,8 @@ class Trace:
 
     poll_s: float
     samples: list[Sample] = field(default_factory=list)
-    heard: int = 0
-    missed: int = 0
+    polls: deque[bool] = field(default_factory=lambda: deque(maxlen=POLLS_KEPT))
+    """Whether the last polls were answered, oldest first."""
     moved: bool = False
     """Whether any of the live values ever changed."""
     frozen: bool = False
@@ -51,7 +53,7 @@ class Trace:
 
     def miss(self) -> None:
         """Count a poll without an answer."""
-        self.missed += 1
+        self.polls.append(False)
 
     def add(self, reading: Reading) -> None:
         """Take a reading. After a gap, or a counter that fell, the trace begins anew."""
@@ -59,7 +61,7 @@ class Trace:
         if not known(power_w):
             self.miss()
             return
-        self.heard += 1
+        self.polls.append(True)
         self.frozen = self._fresh.age_s(reading, reading.monotonic_s) > FROZEN_S
         sample, before = _sample(reading, power_w), self._last
         if before is not None:
@@ -81,9 +83,14 @@ class Trace:
         return self._last
 
     @property
+    def missed(self) -> int:
+        """Return how many of the last polls had no answer."""
+        return self.polls.count(False)
+
+    @property
     def missed_share(self) -> float:
         """Return the share of polls without an answer."""
-        return self.missed / max(self.heard + self.missed, 1)
+        return self.missed / max(len(self.polls), 1)
 
     def since(self, seconds: float) -> list[Sample]:
         """Return the kept samples of the last so many seconds, oldest first."""

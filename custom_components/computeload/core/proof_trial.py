@@ -62,6 +62,8 @@ class TrialPlan:
     """From a command until its effect is in the readings, as the profile has it."""
     measure_s: float
     heartbeat_s: float | None
+    meter_id: str | None = None
+    """The meter at the grid connection."""
     lapse_s: float | None
     """Wait for the command to lapse by itself; None: do not."""
 
@@ -69,7 +71,7 @@ class TrialPlan:
     def longest_s(self) -> float:
         """Return how long it takes at most."""
         lapse_s = 0.0 if self.lapse_s is None else self.lapse_s + self.settle_s + PATIENCE_S
-        return 4.0 * (self.settle_s + PATIENCE_S) + 3.0 * self.measure_s + lapse_s
+        return 4.0 * self.settle_s + 7.0 * PATIENCE_S + 3.0 * self.measure_s + lapse_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,13 +145,18 @@ def trial_power_w(
 
 
 def make_plan(
-    battery: BatteryState, contract: Contract, power_w: float, polls_s: Iterable[float]
+    battery: BatteryState,
+    contract: Contract,
+    power_w: float,
+    polls_s: Iterable[float],
+    meter_id: str | None = None,
 ) -> TrialPlan:
-    """Return the plan for a battery; ``polls_s`` are the cadences of it and of the meters."""
+    """Return the plan for a battery; ``polls_s`` are the cadences of it and of the grid meter."""
     poll_s = max(polls_s)
     lapse_s = contract.lapse_s
     return TrialPlan(
         battery_id=battery.asset_id,
+        meter_id=meter_id,
         power_w=power_w,
         settle_s=contract.delay_s + poll_s + 1.0,
         measure_s=max(MEASURE_S, MEASURE_POLLS * poll_s),
@@ -277,7 +284,7 @@ class Trial:
             settled = since_s >= plan.settle_s and self._reacted(view.battery)
             if settled or since_s >= plan.settle_s + PATIENCE_S:
                 self._steady_s = view.now_s
-        elif view.now_s - self._steady_s >= plan.measure_s:
+        elif self._measured(phase, view.now_s - self._steady_s):
             return self._leave(phase, view)
         else:
             self._measure(phase, self._steady_s, view)
@@ -299,6 +306,12 @@ class Trial:
         fresh = heard.at_s > self._began_s
         if self.phase is Phase.CHARGE and self._delay_s is None and half_way and fresh:
             self._delay_s = heard.at_s - self._began_s
+
+    def _measured(self, phase: Phase, since_s: float) -> bool:
+        """Tell whether enough was said in this phase; devices that are slow to speak get time."""
+        series = [self._reading, self._meters.get(self.plan.meter_id or "", _Series())]
+        enough = min(len(each.said.get(phase, [])) for each in series) >= LEAST_SAID
+        return since_s >= self.plan.measure_s + (0.0 if enough else PATIENCE_S)
 
     def _measure(self, phase: Phase, steady_s: float, view: TrialView) -> None:
         if view.battery.at_s >= steady_s:

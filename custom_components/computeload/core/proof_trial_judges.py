@@ -36,7 +36,8 @@ def judge_trial(site: SiteSeen, subject: Subject, inverted: bool | None) -> Find
     if trial.stopped is not None:
         verdict = Verdict.FAILED if trial.stopped in WRONG else Verdict.WAITING
         return about.found(verdict, f"trial_{trial.stopped}", figures)
-    reading = trial.reading or Slope(value=0.0, error=0.0)
+    if (reading := trial.reading) is None:
+        return about.waiting("command_few_readings", figures)
     meter = trial.meters.get(site.grid.asset_id) if site.grid is not None else None
     step = grid_step(site, trial, inverted)
     if step > 0 and inverted is None:
