@@ -22,6 +22,7 @@ from custom_components.computeload import (
     signal_sensors,
     switch,
 )
+from custom_components.computeload.asset_flow.modbus import STEPS
 from custom_components.computeload.core.model import AssetKind, Reason
 from custom_components.computeload.core.overrides import Overrides
 from custom_components.computeload.core.plan import PlanReason
@@ -30,6 +31,8 @@ from custom_components.computeload.core.series import Kind
 from custom_components.computeload.core.site import ControlState, Strategy
 from custom_components.computeload.core.tariff import preset_names
 from custom_components.computeload.drivers.base import DeviceError
+from custom_components.computeload.drivers.profile import load_library
+from custom_components.computeload.forms import MORE_UNITS
 from custom_components.computeload.proof_words import fix_word
 from custom_components.computeload.signals.limit import Source
 from custom_components.computeload.signals.sources import CARBON_SOURCES, PRICE_SOURCES
@@ -294,6 +297,20 @@ def without_own_fields(flow: dict[str, Any], steps: tuple[str, ...]) -> dict[str
     """Return the texts of a flow that every kind of device has."""
     shared = {step: text for step, text in flow["step"].items() if step not in steps}
     return {"step": shared, "abort": flow["abort"]}
+
+
+def test_every_further_unit_id_is_asked_for_in_words(texts: dict[str, Any]) -> None:
+    names = {
+        f"{MORE_UNITS}{name}"
+        for profile in load_library().profiles.values()
+        for name in profile.link.more_unit_ids
+    }
+    for kind in KINDS:
+        steps = texts["config_subentries"][kind]["step"]
+        for step in STEPS.values():
+            labels = {key for key in steps[step]["data"] if key.startswith(MORE_UNITS)}
+            assert labels == names
+            assert names <= steps[step]["data_description"].keys()
 
 
 def test_all_kinds_of_devices_share_their_wording(texts: dict[str, Any]) -> None:

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("socket_enabled")
 PROVEN = {
     "eastron_sdm630": {"eastron_sdm120"},
     "janitza_umg": {"janitza_umg801"},
-    "openems_fems": set(),
+    "openems_fems": {"openems_fems_grid"},
     "kostal_plenticore": set(),
     "carlo_gavazzi_em300": set(),
     "huawei_sun2000": set(),
