@@ -42,6 +42,7 @@ async def test_a_peak_is_explained(
     rack, rest = peak["parts"]
     assert (rack["power_kw"], rack["usual_kw"], rack["above_usual_kw"]) == (28.0, 8.0, 20.0)
     assert rack["share_of_load_percent"] == pytest.approx(93.3)
+    assert (rack["share_of_rise_percent"], rest["share_of_rise_percent"]) == (100.0, 0.0)
     assert rack["could_have_avoided_it"]
     assert (rest["name"], rest["power_kw"]) == (None, 2.0)
     assert peak["battery"]["power_kw"] == 8.0

@@ -264,7 +264,7 @@ class SavingsCoordinator(DataUpdateCoordinator[SavingsData]):
         self, record: Record, today: date, ground: _Ground, shadows: Shadows
     ) -> tuple[Statement | None, Statement | None]:
         """Return the account of the last shadow day, and of this month's shadows."""
-        days = {day: each for day, each in shadows.items() if each is not None}
+        days = {day: each for day, each in shadows.items() if each is not None and day < today}
         if not days:
             return None, None
         account = Account(self._tariff, shadowed(record, days.values()), ground.battery)

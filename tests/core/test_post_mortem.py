@@ -4,7 +4,9 @@ from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
+import math
 
+from hypothesis import given, settings, strategies as st
 import numpy as np
 import pytest
 
@@ -17,7 +19,12 @@ from custom_components.computeload.core.post_mortem import (
     explain_peaks,
     periods_of,
 )
-from custom_components.computeload.core.tariff import Metered, Tariff, read_tariff
+from custom_components.computeload.core.tariff import (
+    Metered,
+    Tariff,
+    load_preset,
+    read_tariff,
+)
 
 from .savings_site import BATTERY, quarter, quarters, tariff
 from .tariff_site import BERLIN, at
@@ -223,3 +230,26 @@ def test_gaps_and_an_empty_ledger_are_no_trouble() -> None:
     lone = replace(silent[-1], flows={IMPORT: Flow(10_000.0, 300.0)}, soc=None)
     (story,) = stories([*silent[:-1], lone])
     assert story.load_kw is None or story.load_kw >= 0.0
+
+
+power_kw = st.floats(0.0, 1e4, width=32)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.tuples(power_kw, st.floats(-1e4, 1e4, width=32), power_kw), max_size=12),
+    st.sampled_from(["be_flanders_lv", "de_annual_sheets", "es_30td", "no_elvia", "uk_duos"]),
+)
+def test_whatever_was_metered_the_story_is_made_of_numbers(
+    drawn: list[tuple[float, float, float]], preset: str
+) -> None:
+    start = at_s("2026-03-28T23:00")
+    rows = [
+        branched(quarter(start + 2700 * n, {"load": load_kw, "battery": battery_kw}), rack_kw, 0.0)
+        for n, (load_kw, battery_kw, rack_kw) in enumerate(drawn)
+    ]
+    for story in stories(rows, load_preset(preset)):
+        numbers = [story.cost, story.more_kw, story.more_kwh, story.level_kw, story.avoidable]
+        numbers += [part.power_kw for part in story.parts]
+        assert all(math.isfinite(number) and number >= 0.0 for number in numbers)
+        assert story.level_kw <= story.mean_kw

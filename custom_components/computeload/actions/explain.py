@@ -82,6 +82,7 @@ def _chosen(
 
 
 def _told(story: PostMortem, names: dict[str, str]) -> Answer:
+    rise_kw = sum(max(part.above_kw or 0.0, 0.0) for part in story.parts)
     parts: list[JsonValueType] = [
         {
             "name": None if part.asset_id is None else names.get(part.asset_id, part.asset_id),
@@ -90,6 +91,9 @@ def _told(story: PostMortem, names: dict[str, str]) -> Answer:
             "above_usual_kw": _rounded(part.above_kw),
             "share_of_load_percent": _percent(part.power_kw / story.load_kw)
             if story.load_kw
+            else None,
+            "share_of_rise_percent": _percent(max(part.above_kw, 0.0) / rise_kw)
+            if part.above_kw is not None and rise_kw > 0.0
             else None,
             "could_have_avoided_it": part.enough,
         }
