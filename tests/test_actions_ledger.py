@@ -252,7 +252,7 @@ async def test_what_the_site_has_metered_is_never_replaced(
             {"file": "past.csv"},
             r"past\.csv\. Line 3, column 'import_kwh', value 'much': This is no number\. Write",
         ),
-        ({"file": "past.csv", "since": "2026-01-01"}, "since: 2026-01-01 .* cannot be kept to"),
+        ({"file": "past.csv", "since": "2026-01-01"}, "since: 2026-01-01 .* cannot be combined"),
         ({"load": {"a": "b"}}, r"load.0: .*cannot be used"),
         ({"load": "sensor.load"}, "Home Assistant keeps no statistics, .* Import a CSV file"),
         ({"pv": "sensor.pv"}, r"grid_import is missing\. Choose"),

@@ -68,6 +68,15 @@ async def async_power(
     await async_wait_recording_done(hass)
 
 
+async def async_price(hass: HomeAssistant, unit: str, means: Sequence[float]) -> None:
+    """Let a kWh have cost so much in each hour."""
+    rows = [{"start": DST_DAY + timedelta(hours=n), "mean": mean} for n, mean in enumerate(means)]
+    price = {**about("sensor.price", unit, None), "has_sum": False}
+    price["mean_type"] = StatisticMeanType.ARITHMETIC
+    async_import_statistics(hass, price, rows)  # type: ignore[arg-type]
+    await async_wait_recording_done(hass)
+
+
 @pytest.fixture
 async def site(recorder_mock: Recorder, still_site: MockConfigEntry) -> MockConfigEntry:
     """Return a still site in a Home Assistant with a recorder."""
@@ -149,6 +158,39 @@ async def test_hours_that_are_missing_are_told_as_gaps(
     answer = await async_call(hass, "import_history", load=["sensor.load", "sensor.grid"])
     assert answer["gaps"] == 0, "a meter that came later counts as nothing before"
     assert answer["quarters"] == 4, "one that is silent later leaves its hours out"
+
+
+@pytest.mark.parametrize(("unit", "factor"), [("EUR/kWh", 1.0), ("ct/kWh", 100.0), ("€/MWh", 1e3)])
+async def test_prices_come_in_with_the_hours_that_they_were_paid_in(
+    hass: HomeAssistant, site: MockConfigEntry, unit: str, factor: float
+) -> None:
+    await async_energy(hass, "sensor.grid", "kWh", [1.0, 1.0, 1.0])
+    await async_price(hass, unit, [0.3 * factor, -0.05 * factor])
+    await async_call(hass, "import_history", grid_import="sensor.grid", price_import="sensor.price")
+    rows = await async_rows(hass, site)
+    assert [row.price_import for row in rows[::4]] == [
+        pytest.approx(0.3),
+        pytest.approx(-0.05),
+        None,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("price", "told"),
+    [
+        ("sensor.none", r"price_import: there are no statistics of sensor.none\. Choose"),
+        ("sensor.grid", r"price_import: sensor.grid is no price in EUR .*: kWh\)\. Choose"),
+        ("sensor.price", r"price_import: sensor.price is no price in EUR .*: CHF/kWh\)\. Choose"),
+    ],
+)
+async def test_what_is_no_price_in_the_sites_currency_is_told(
+    hass: HomeAssistant, site: MockConfigEntry, price: str, told: str
+) -> None:
+    await async_energy(hass, "sensor.grid", "kWh", [1.0])
+    await async_price(hass, "CHF/kWh", [0.3])
+    with pytest.raises(HomeAssistantError, match=told):
+        await async_call(hass, "import_history", grid_import="sensor.grid", price_import=price)
+    assert await async_rows(hass, site) == []
 
 
 @pytest.mark.parametrize(

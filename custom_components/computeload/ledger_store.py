@@ -152,13 +152,15 @@ class LedgerStore:
         return await self._hass.async_add_executor_job(bring_in)
 
     async def async_import_hours(
-        self, hours: Mapping[Channel, Sequence[tuple[datetime, float]]]
+        self,
+        hours: Mapping[Channel, Sequence[tuple[datetime, float]]],
+        prices: Sequence[tuple[datetime, float]] = (),
     ) -> tuple[int, Survey]:
-        """Take a past from hourly energies (see ``ledger_past``); return the same.
+        """Take a past from hourly energies and prices (see ``ledger_past``); return the same.
 
         Raises LedgerError.
         """
-        intervals = hourly_intervals(hours, plausible_w=self._plausible_w)
+        intervals = hourly_intervals(hours, prices, plausible_w=self._plausible_w)
         return await self._hass.async_add_executor_job(self._bring_in, intervals)
 
     def _export(self, file: Path, since: datetime, until: datetime) -> int:

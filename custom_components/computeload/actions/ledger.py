@@ -10,13 +10,13 @@ from homeassistant.helpers import config_validation as cv
 from homeassistant.util import slugify
 import voluptuous as vol
 
-from ..const import DOMAIN
+from ..const import CONF_CURRENCY, DOMAIN
 from ..coordinator import ComputeLoadConfigEntry
 from ..core.ledger_csv_in import PastError
 from ..core.ledger_db import LedgerError
 from ..core.window import WINDOW_S, window_start
 from .base import ActionDescription, Answer, Arguments, failed, moment, wrong
-from .statistics import FLOWS, async_read_hours
+from .statistics import FLOWS, PRICE, async_read_hours
 
 CONF_FILE: Final = "file"
 CONF_OVERWRITE: Final = "overwrite"
@@ -121,7 +121,7 @@ async def _async_import(
     name: str | None = arguments.get(CONF_FILE)
     if (name is None) == (not chosen):
         raise wrong("import_source", CONF_FILE, name, flows=", ".join(FLOWS))
-    if name is not None and (cut := arguments.keys() & SPAN.keys()):
+    if name is not None and (cut := arguments.keys() & {*SPAN, PRICE}):
         raise wrong("file_is_taken_whole", first := min(cut), arguments[first])
     ledger = site.runtime_data.ledger
     try:
@@ -129,8 +129,9 @@ async def _async_import(
             new, survey = await ledger.async_import_csv(await async_file(hass, name))
         else:
             span = arguments.get(CONF_SINCE), arguments.get(CONF_UNTIL)
-            hours = await async_read_hours(hass, chosen, *span)
-            new, survey = await ledger.async_import_hours(hours)
+            currency = site.data[CONF_CURRENCY]
+            past = await async_read_hours(hass, chosen, arguments.get(PRICE), span, currency)
+            new, survey = await ledger.async_import_hours(*past)
     except PastError as err:
         raise wrong("file_not_sound", CONF_FILE, name, problem=str(err)) from err
     except LedgerError as err:
@@ -175,6 +176,7 @@ LEDGER_ACTIONS: Final = (
         name="import_history",
         schema={
             vol.Optional(CONF_FILE): cv.string,
+            vol.Optional(PRICE): cv.string,
             **{vol.Optional(flow): vol.All(cv.ensure_list, [cv.string]) for flow in FLOWS},
             **SPAN,
         },

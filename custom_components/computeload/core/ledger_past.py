@@ -134,20 +134,26 @@ def summed(parts: Iterable[Iterable[tuple[datetime, float]]]) -> list[tuple[date
 
 
 def hourly_intervals(
-    hours: Mapping[Channel, Sequence[tuple[datetime, float]]], *, plausible_w: float
+    hours: Mapping[Channel, Sequence[tuple[datetime, float]]],
+    prices: Iterable[tuple[datetime, float]] = (),
+    *,
+    plausible_w: float,
 ) -> Iterator[Interval]:
     """Yield intervals from hourly energies (start of the hour, Wh), as statistics have them.
 
-    An energy that is not finite, negative, or more than ``plausible_w`` could bring in
-    an hour comes from a meter that was reset or read wrongly: that hour is left out.
+    ``prices`` are what a kWh cost in each hour, with everything. An energy that is not
+    finite, negative, or more than ``plausible_w`` could bring in an hour comes from a meter
+    that was reset or read wrongly: that hour is left out.
     """
     energies: dict[datetime, dict[Channel, float]] = defaultdict(dict)
     for channel, rows in hours.items():
         for start, energy_wh in rows:
             if math.isfinite(energy_wh) and 0.0 <= energy_wh <= plausible_w:
                 energies[start][channel] = energy_wh
+    cost = {start: price for start, price in prices if math.isfinite(price)}
     for start in sorted(energies):
-        yield Interval(start=start, end=start + HOUR, energies_wh=energies[start])
+        facts = {"price_import": cost[start]} if start in cost else {}
+        yield Interval(start=start, end=start + HOUR, energies_wh=energies[start], facts=facts)
 
 
 def _closed(start: datetime, quarter: _Open) -> Iterator[Quarter]:
