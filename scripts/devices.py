@@ -29,7 +29,8 @@ Devices of Fronius, SMA, SolarEdge and Victron that Home Assistant sees on the n
 by address when a device is added; any other address is typed.
 
 A device that is not listed may speak SunSpec, share its registers with a listed one, or get a
-[profile of your own](profiles.md).
+[profile of your own](profiles.md). What is not on Modbus is read through
+[entities, Redfish or Prometheus](assets.md).
 """
 
 SECTIONS = {

@@ -29,6 +29,8 @@ CHARGE = {"unit_of_measurement": "%", "device_class": "battery"}
 HELPERS = {
     "input_number": {
         "setpoint": {"min": -5000, "max": 5000, "step": 10, "unit_of_measurement": "W"},
+        "current": {"min": -50, "max": 50, "step": 1, "unit_of_measurement": "A"},
+        "discharge": {"min": 0, "max": 5000, "step": 10, "unit_of_measurement": "W"},
         "stuck": {"min": 100, "max": 5000, "step": 10, "unit_of_measurement": "W"},
     },
     "input_select": {"mode": {"options": ["Auto", "Charge", "Discharge", "Stop"]}},
@@ -298,6 +300,22 @@ async def test_a_commanded_battery_needs_the_users_consent(
     assert site.runtime_data.controller.writers == {}
 
 
+async def test_a_commanded_battery_needs_to_know_what_it_can_take_and_give(
+    hass: HomeAssistant, site: MockConfigEntry
+) -> None:
+    result = await battery_flow(hass, site, "set_entities")
+    result = await answer(hass, result, NUMBER)
+    result = await answer(
+        hass,
+        result,
+        {"name": "Mine", "poll_s": 1, "capacity_kwh": 10, "accept_stuck_command": True},
+    )
+    assert result["errors"] == {
+        "charge_limit_kw": "limit_missing",
+        "discharge_limit_kw": "limit_missing",
+    }
+
+
 async def commanded(
     hass: HomeAssistant, site: MockConfigEntry, way: str, answers: dict[str, Any]
 ) -> DeviceCoordinator:
@@ -399,6 +417,8 @@ async def test_commands_that_fail_are_refusals_with_a_name(
     ("answers", "errors"),
     [
         ({"set_power": "input_number.stuck"}, {"set_power": "never_zero"}),
+        ({"set_power": "input_number.current"}, {"set_power": "not_a_power"}),
+        ({"set_power": "input_number.discharge"}, {"set_power": "one_way"}),
         (
             {"set_charge_power": "input_number.setpoint"},
             {"set_charge_power": "same_number"},

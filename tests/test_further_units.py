@@ -17,6 +17,7 @@ from .test_config_flow import suggested
 from .test_subentry_flow import answer, begin
 
 TABLE = TABLES["victron_gx_ess_external"]
+SIZE = {"capacity_kwh": 30.0, "charge_limit_kw": 10.0, "discharge_limit_kw": 10.0}
 INVERTERS = 246
 """Where this site's inverters are; the profile suggests another unit id."""
 
@@ -56,7 +57,7 @@ async def test_further_unit_ids_are_asked_for_checked_and_used(
     assert result["errors"] == {"base": "wrong_device"}
     result = await answer(hass, result, {**place, "unit_id_vebus": INVERTERS})
     assert result["step_id"] == "confirm"
-    result = await answer(hass, result, {**suggested(result), "capacity_kwh": 30.0})
+    result = await answer(hass, result, {**suggested(result), **SIZE})
     assert result["type"] is FlowResultType.CREATE_ENTRY
 
     (device,) = site.runtime_data.devices.values()
@@ -72,7 +73,7 @@ async def test_a_stored_unit_id_is_filled_in_again(
     result = await answer(hass, result, {"profile": TABLE.profile})
     place = {"host": "127.0.0.1", "port": gx, "unit_id": 100, "unit_id_vebus": INVERTERS}
     result = await answer(hass, result, place)
-    await answer(hass, result, {**suggested(result), "capacity_kwh": 30.0})
+    await answer(hass, result, {**suggested(result), **SIZE})
     (subentry,) = site.subentries.values()
     assert subentry.data["more_unit_ids"] == {"vebus": INVERTERS}
 

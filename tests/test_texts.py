@@ -270,9 +270,12 @@ def test_the_device_flow_has_exactly_the_texts_that_it_uses(texts: dict[str, Any
         "battery": {
             "capacity_missing",
             "capacity_not_positive",
+            "limit_missing",
             "limit_negative",
             "mode_unknown",
             "never_zero",
+            "not_a_power",
+            "one_way",
             "same_number",
         },
         "load": {

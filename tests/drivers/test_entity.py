@@ -205,6 +205,13 @@ async def test_a_state_that_lags_behind_does_not_swallow_a_command() -> None:
     assert board.news() == [("n", 1000.0)]
 
 
+async def test_a_number_that_is_no_power_is_not_set() -> None:
+    board = Board(n=EntityState(value="0", unit="A"))
+    with pytest.raises(EntityUnitError, match="n is in A"):
+        await board.hand(HandEntities(power="n")).command(1000.0)
+    assert board.news() == []
+
+
 async def test_an_entity_without_a_value_cannot_be_set() -> None:
     board = Board(n=EntityState(value=None))
     with pytest.raises(EntitySilentError):

@@ -237,9 +237,18 @@ class AssetFlow(ConfigSubentryFlow):
             errors[CONF_CAPACITY_KWH] = "capacity_missing"
         elif capacity_kwh is not None and capacity_kwh <= 0:
             errors[CONF_CAPACITY_KWH] = "capacity_not_positive"
-        for key in (CONF_CHARGE_LIMIT_KW, CONF_DISCHARGE_LIMIT_KW):
+        contract = self._probe.contract
+        consent = answers.get(CONF_ACCEPT_STUCK, False)
+        commanded = contract is not None and (consent or not contract.needs_consent)
+        for key, quantity in (
+            (CONF_CHARGE_LIMIT_KW, Quantity.CHARGE_LIMIT_W),
+            (CONF_DISCHARGE_LIMIT_KW, Quantity.DISCHARGE_LIMIT_W),
+        ):
+            told = {quantity, Quantity.RATED_POWER_W} & self._datasheet.quantities
             if answers.get(key, 0) < 0:
                 errors[key] = "limit_negative"
+            elif key not in answers and commanded and not told:
+                errors[key] = "limit_missing"
         return errors
 
     def _corrections(self) -> dict[str, Any]:

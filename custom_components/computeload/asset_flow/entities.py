@@ -16,6 +16,7 @@ import voluptuous as vol
 
 from .. import const
 from ..core.model import AssetKind
+from ..drivers.entity import POWER_UNITS
 from ..entity_source import DELAY_S, state_getter
 from ..forms import figure
 from .base import AssetFlow
@@ -69,6 +70,11 @@ SET_ACTIONS: Final = vol.Schema(
         vol.Required(const.CONF_DELAY_S, default=DELAY_S): figure("s"),
     }
 )
+
+
+def _has_directions(answers: Mapping[str, Any]) -> bool:
+    """Tell whether something else than the sign of the number says charge or discharge."""
+    return const.CONF_SET_MODE in answers or const.CONF_SET_CHARGE_POWER in answers
 
 
 class EntitySteps(AssetFlow):
@@ -151,11 +157,18 @@ class EntitySteps(AssetFlow):
         """Return what would make a command go wrong, by field."""
         errors: dict[str, str] = {}
         get = state_getter(self.hass)
-        for key in (const.CONF_SET_POWER, const.CONF_SET_CHARGE_POWER):
+        numbers = (const.CONF_SET_POWER, const.CONF_SET_CHARGE_POWER)
+        for key in numbers:
             state = get(answers[key]) if key in answers else None
             alone = const.CONF_SET_MODE not in answers and const.CONF_SET_SWITCH not in answers
-            if state is not None and not state.least <= 0.0 <= state.most and alone:
+            if state is None:
+                continue
+            if state.unit and state.unit not in POWER_UNITS:
+                errors[key] = "not_a_power"
+            elif not state.least <= 0.0 <= state.most and alone:
                 errors[key] = "never_zero"
+            elif not (state.least < 0.0 or _has_directions(answers)):
+                errors[key] = "one_way"
         if answers.get(const.CONF_SET_CHARGE_POWER) == answers[const.CONF_SET_POWER]:
             errors[const.CONF_SET_CHARGE_POWER] = "same_number"
         if mode := answers.get(const.CONF_SET_MODE):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import math
 from typing import Final, Protocol
 
-from .base import EntitySilentError, RefusedError
+from .base import EntitySilentError, EntityUnitError, RefusedError
 from .entity import POWER_UNITS, EntityState, StateGetter
 
 ON: Final = "on"
@@ -52,6 +52,16 @@ class HandEntities:
     """With it, the number is without a sign."""
     switch: str | None = None
     """On while we command."""
+
+
+def unit_of_number(entity: str, state: EntityState) -> float:
+    """Return W per unit of a number that sets a power; one without a unit is in W.
+
+    Raises EntityUnitError for any other unit: 1000 of an A or a % would be a lot.
+    """
+    if state.unit and state.unit not in POWER_UNITS:
+        raise EntityUnitError(entity, state.unit, ", ".join(POWER_UNITS))
+    return POWER_UNITS.get(state.unit, 1.0)
 
 
 class EntityHand:
@@ -98,8 +108,7 @@ class EntityHand:
     async def _set_power(self, entity: str, power_w: float) -> None:
         """Set a number to a power, in its own unit and within what it takes."""
         state = self._state(entity)
-        # A number without a unit is one that the user has made, in the unit of his choice.
-        value = power_w / POWER_UNITS.get(state.unit, 1.0)
+        value = power_w / unit_of_number(entity, state)
         if state.step > 0.0:
             base = state.least if math.isfinite(state.least) else 0.0
             # Towards zero, so that rounding never asks for more than was decided.
