@@ -6,11 +6,12 @@ from dataclasses import asdict, dataclass
 import json
 from pathlib import Path
 
-from scripts.benchmarks import latency, planner, polling, recorder, sites
+from scripts.benchmarks import latency, memory, planner, polling, recorder, sites
 
 ROUNDS = 3
 SAMPLES = 120
 POLLED_S = 60.0
+KINDS = ("latency", "memory", "planner", "polling", "recorder", "sites")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,12 @@ async def _recorder(minutes: float) -> list[Figure]:
         f" {growth.states_per_day:.0f} states a day, watched {growth.watched_s:.0f} s"
     )
     return [Figure("recorder growth", growth.megabytes_per_day, "MB/day", 40.0)]
+
+
+async def _memory(minutes: float) -> list[Figure]:
+    seen = await memory.measure(minutes)
+    print(f"memory: {seen.without_mb:.0f} MB without a site, {seen.with_site_mb:.0f} MB with one")
+    return [Figure("memory of the whole integration", seen.added_mb, "MB", 80.0)]
 
 
 async def _polling() -> list[Figure]:
@@ -145,7 +152,9 @@ async def main() -> int:
     """Run what was asked for; 0 if every bar was held."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--only", choices=["latency", "planner", "polling", "recorder", "sites"])
+    parser.add_argument(
+        "--only", choices=["latency", "memory", "planner", "polling", "recorder", "sites"]
+    )
     parser.add_argument(
         "--sites",
         type=Path,
@@ -153,7 +162,7 @@ async def main() -> int:
         help="folder of measured sites, each SITE.yaml with SITE.csv.gz",
     )
     parser.add_argument(
-        "--minutes", type=float, default=10.0, help="how long to watch the recorder"
+        "--minutes", type=float, default=10.0, help="how long to watch recorder and memory"
     )
     options = parser.parse_args()
     figures: list[Figure] = []
@@ -161,6 +170,8 @@ async def main() -> int:
         figures += await _latency()
     if options.only in {None, "recorder"}:
         figures += await _recorder(options.minutes)
+    if options.only in {None, "memory"}:
+        figures += await _memory(options.minutes)
     if options.only in {None, "polling"}:
         figures += await _polling()
     if options.only in {None, "planner"}:

@@ -49,7 +49,7 @@ async def measure(minutes: float) -> Growth:
         await home.start()
         try:
             async with Client.logged_in(home.url) as client:
-                await _set_up(client)
+                await set_up(client)
             await asyncio.sleep(WARM_UP_S)
             # A session that says nothing for minutes is closed, so this is another one.
             async with Client.logged_in(home.url) as client:
@@ -70,7 +70,8 @@ async def measure(minutes: float) -> Growth:
     )
 
 
-async def _set_up(client: Client) -> None:
+async def set_up(client: Client) -> None:
+    """Bring the site up, under control."""
     entry_id = await add_site(client, SCENARIO)
     await wait_for_site(client, entry_id)
     await switch_on(client, entry_id)

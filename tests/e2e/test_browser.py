@@ -91,6 +91,19 @@ async def test_the_dashboard_shows_numbers(
         await expect(page.get_by_text("unavailable")).to_have_count(0)
         await page.screenshot(path=SHOTS / f"now-{width}-{scheme}.png")
 
+        await page.goto(f"{client.url}/{DASHBOARD}/plan")
+        plan = page.locator("computeload-plan-card")
+        said = re.compile(
+            r"the battery (gives|takes|rests).*, because .* per kWh, charged to \d+ %"
+        )
+        await expect(plan.get_by_role("status")).to_have_text(said, timeout=PATIENCE_MS)
+        first = await plan.get_by_role("status").inner_text()
+        await plan.get_by_role("img").focus()
+        await page.keyboard.press("ArrowRight")
+        await expect(plan.get_by_role("status")).not_to_have_text(first)
+        assert await page.evaluate("document.documentElement.scrollWidth") <= width
+        await page.screenshot(path=SHOTS / f"plan-{width}-{scheme}.png")
+
         await page.goto(f"{client.url}/{DASHBOARD}/devices")
         tiles = page.locator("hui-tile-card")
         await expect(tiles.first).to_be_visible(timeout=PATIENCE_MS)

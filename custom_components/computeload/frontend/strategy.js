@@ -107,7 +107,7 @@ function settings(own) {
 
 function planView(site, title, path) {
   const own = site.entities;
-  const tile = (entity, options) => (entity ? { type: "tile", entity, name: OWN_NAME, ...options } : null);
+  const tile = (entity, name, options) => (entity ? { type: "tile", entity, name, ...options } : null);
   const wide = { grid_options: { columns: 12 } };
   const sections = [
     {
@@ -119,16 +119,16 @@ function planView(site, title, path) {
       type: "grid",
       cards: present([
         heading("What is planned", "mdi:head-lightbulb-outline"),
-        tile(own.plan_status, wide),
-        tile(own.plan_reason, wide),
-        tile(own.planned_battery_power),
-        tile(own.planned_grid_power),
-        tile(own.next_charge),
-        tile(own.next_discharge),
-        tile(own.planned_peak),
-        tile(own.target),
-        tile(own.price),
-        tile(own.planned_soc),
+        tile(own.plan_status, OWN_NAME, wide),
+        tile(own.plan_reason, OWN_NAME, wide),
+        tile(own.planned_battery_power, "Battery"),
+        tile(own.planned_grid_power, "Grid"),
+        tile(own.next_charge, "Charges next"),
+        tile(own.next_discharge, "Gives next"),
+        tile(own.planned_peak, "Peak, next 24 h"),
+        tile(own.target, "Target"),
+        tile(own.price, "Market price"),
+        tile(own.planned_soc, "Charged to"),
       ]),
     },
     {
