@@ -33,7 +33,7 @@ async def test_the_plan_in_force_is_told_step_by_step_to_every_user(
     assert plan is not None
     assert problem is not None
     assert answer["made_at"] == plan.made_at.isoformat()
-    assert (answer["source"], answer["followed"]) == ("optimiser", False)
+    assert (answer["source"], answer["followed"]) == ("optimiser", runtime.planning.followed)
     assert (answer["strategy"], answer["currency"]) == ("automatic", "EUR")
     assert answer["shadow_prices"]["peak_per_kw"] >= 0.0
     assert "inputs" not in answer
