@@ -22,8 +22,8 @@ question that the device's notes name.
 
 A command *lapses* when it is not repeated, so that a battery is free again when Home Assistant
 dies. Where it never lapses, the battery keeps the last command; registers that are *stored in
-flash* wear out when they are written often. Such a device is only read until its user accepts
-that.
+flash* wear out when they are written often; and where sources disagree, control is *not certain*.
+Such a device is only read until its user accepts that.
 
 Devices of Fronius, SMA, SolarEdge and Victron that Home Assistant sees on the network are offered
 by address when a device is added; any other address is typed.
@@ -66,7 +66,8 @@ def control_of(contract: Contract | None) -> str:
     if contract is None:
         return "only read"
     lapse = f"lapses after {contract.lapse_s:g} s" if contract.lapse_s else "**never lapses**"
-    return lapse + ("; **stored in flash**" if contract.persistent else "")
+    flash = "; **stored in flash**" if contract.persistent else ""
+    return lapse + flash + ("; **not certain**" if contract.doubt else "")
 
 
 def main() -> int:

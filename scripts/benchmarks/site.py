@@ -65,7 +65,7 @@ def write_entry(
         "domain": "computeload",
         "entry_id": ENTRY_ID,
         "minor_version": 1,
-        "options": {},
+        "options": {"proof": {"accept_unproven": True}},
         "pref_disable_new_entities": False,
         "pref_disable_polling": False,
         "source": "user",

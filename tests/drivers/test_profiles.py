@@ -1,6 +1,7 @@
 """What profiles may say, and what their authors are told when they say something else."""
 
 import ast
+from dataclasses import replace
 from pathlib import Path
 
 from hypothesis import HealthCheck, example, given, settings, strategies as st
@@ -54,6 +55,8 @@ def test_the_first_devices_are_there_and_say_what_they_are() -> None:
 
 
 WITHOUT_A_LAPSE = {
+    "ferroamp_energyhub",
+    "sma_hybrid",
     "fronius_gen24",
     "goodwe_et",
     "sigenergy_sigenstor",
@@ -64,7 +67,10 @@ WITHOUT_A_LAPSE = {
 """Devices that may hold a command for ever; the user must accept that by name."""
 STORES_COMMANDS = {"goodwe_et", "sigenergy_sigenstor", "sungrow_sh"}
 """Devices whose commands are, or may be, stored in flash."""
-HIDES_ITS_COMMAND = {"kostal_plenticore", "openems_fems", "pixii_powershaper", "sma_sunny_island"}
+HIDES_ITS_COMMAND = {
+    *("kostal_plenticore", "openems_fems", "pixii_powershaper"),
+    *("sma_hybrid", "sma_sunny_island"),
+}
 """Devices of which nothing shows whether they follow a command now."""
 
 
@@ -89,6 +95,19 @@ def test_a_controlled_profile_can_be_given_back_and_says_when_it_lapses(profile:
         profile.kind
     ]
     assert (held not in profile.quantities) == (profile.id in HIDES_ITS_COMMAND)
+
+
+def test_a_doubt_keeps_a_device_from_being_commanded_until_its_user_confirms() -> None:
+    doubted = {p.id for p in LIBRARY.profiles.values() if p.contract and p.contract.doubt}
+    assert doubted == {
+        *("ferroamp_energyhub", "fox_ess_h3_smart", "kaco_gridsave"),
+        *("pixii_powershaper", "sma_hybrid"),
+    }
+    contract = LIBRARY.profiles["kaco_gridsave"].contract
+    assert contract
+    assert contract.lapse_s
+    assert contract.needs_consent
+    assert not replace(contract, doubt="").needs_consent
 
 
 def test_a_profile_of_the_user_replaces_a_shipped_one(tmp_path: Path) -> None:

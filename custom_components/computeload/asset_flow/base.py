@@ -181,6 +181,7 @@ class AssetFlow(ConfigSubentryFlow):
                     self.hass, self._kind, self._data.get(CONF_ROLE), self._probe.reading
                 ),
                 "least_poll": f"{self._datasheet.least_poll_s:g}",
+                "doubt": self._probe.contract.doubt if self._probe.contract else "",
                 "most_channels": str(self._datasheet.most_channels),
             },
         )

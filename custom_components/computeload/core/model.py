@@ -181,15 +181,18 @@ class Contract:
     """The smallest step that the device's setpoint can express."""
     delay_s: float = 1.0
     """How long the device takes from command to effect."""
+    doubt: str = ""
+    """What sources disagree about, or nobody has confirmed, in plain words; empty for nothing."""
 
     @property
     def needs_consent(self) -> bool:
         """Return whether it may be commanded only by a user who accepts what can happen.
 
         A command that never lapses stays in force when the controller ends without a
-        release; one that is stored in flash wears it out.
+        release; one that is stored in flash wears it out; one that is in doubt may do
+        something else.
         """
-        return self.lapse_s is None or self.persistent
+        return self.lapse_s is None or self.persistent or bool(self.doubt)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

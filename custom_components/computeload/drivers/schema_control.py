@@ -64,7 +64,7 @@ def read_control(
 
 def _contract(node: Node) -> Contract:
     """Read the fail-safe contract; all of it must be said."""
-    part = node.mapping(required=_CONTRACT, optional=_TIMING)
+    part = node.mapping(required=_CONTRACT, optional=(*_TIMING, "doubt"))
     lapse = None if part["lapse_s"].content is None else part["lapse_s"].number(1, 86_400)
     beat = None if part["heartbeat_s"].content is None else part["heartbeat_s"].number(0.1, 43_200)
     if lapse and (beat is None or beat > lapse / 2):
@@ -79,6 +79,7 @@ def _contract(node: Node) -> Contract:
         heartbeat_s=beat,
         persistent=persistent,
         on_grid_loss=part["on_grid_loss"].text(),
+        doubt=part["doubt"].text() if "doubt" in part else "",
         **timing,
     )
 
