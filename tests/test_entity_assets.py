@@ -131,6 +131,21 @@ async def test_a_grid_meter_of_two_sensors_is_one_power_with_a_sign(
     assert site.runtime_data.controller.view.meter is meter
 
 
+async def test_phases_are_turned_with_the_whole(hass: HomeAssistant, site: MockConfigEntry) -> None:
+    for phase, power_w in enumerate((-1500, -900, 100), 1):
+        hass.states.async_set(f"sensor.l{phase}", str(power_w), W)
+    hass.states.async_set("sensor.grid", "-2.3", KW)
+    phases = {f"power_l{n}": f"sensor.l{n}" for n in (1, 2, 3)}
+    await add(
+        hass, site, AssetKind.METER, role="grid", power="sensor.grid", inverted=True, **phases
+    )
+    controller = site.runtime_data.controller
+    grid = controller.view.grid(controller.clock.monotonic_s())
+    assert grid is not None
+    assert grid.power_w == pytest.approx(2300.0)
+    assert grid.phase_w == (1500.0, 900.0, -100.0)
+
+
 async def test_a_sensor_with_the_other_sign_is_turned_and_its_values_are_shown_first(
     hass: HomeAssistant, site: MockConfigEntry
 ) -> None:

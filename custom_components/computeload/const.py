@@ -63,6 +63,7 @@ CONF_UNIT_ID: Final = "unit_id"
 # Asset made of entities
 CONF_POWER: Final = "power"
 CONF_POWER_OTHER_WAY: Final = "power_other_way"
+CONF_POWER_PHASES: Final = ("power_l1", "power_l2", "power_l3")
 CONF_INVERTED: Final = "inverted"
 CONF_ENERGY_IMPORT: Final = "energy_import"
 CONF_ENERGY_EXPORT: Final = "energy_export"

@@ -34,6 +34,7 @@ from .drivers.entity import EntityDevice, EntityState, Hand, StateGetter, Term
 from .drivers.entity_hand import ON, EntityHand, HandEntities, Mode, refused
 
 TITLE: Final = "Home Assistant entities"
+PHASES: Final = (Quantity.POWER_L1_W, Quantity.POWER_L2_W, Quantity.POWER_L3_W)
 POLL_S: Final = 10.0
 LEAST_POLL_S: Final = 1.0
 ACTION_TIMEOUT_S: Final = 10.0
@@ -83,6 +84,9 @@ def entity_terms(data: Mapping[str, Any]) -> dict[Quantity, tuple[Term, ...]]:
     if other := data.get(const.CONF_POWER_OTHER_WAY):
         power.append(Term(other, -sign))
     terms = {Quantity.POWER_W: tuple(power)}
+    for key, quantity in zip(const.CONF_POWER_PHASES, PHASES, strict=True):
+        if entity := data.get(key):
+            terms[quantity] = (Term(entity, sign),)
     for key, quantity in (
         (const.CONF_ENERGY_IMPORT, Quantity.ENERGY_IMPORT_WH),
         (const.CONF_ENERGY_EXPORT, Quantity.ENERGY_EXPORT_WH),

@@ -93,6 +93,14 @@ async def test_a_power_that_was_not_written_for_too_long_is_silence() -> None:
         await device({"p": replace(state, age_s=50.1)}, power(Term("p"))).read(Scope.FULL)
 
 
+async def test_a_phase_that_was_not_written_for_too_long_is_absent_and_a_counter_is_not() -> None:
+    old = EntityState(value="1", unit="kW", age_s=60.0)
+    states = {"p": EntityState(value="3", unit="kW"), "l1": old, "e": replace(old, unit="kWh")}
+    terms = {Quantity.POWER_L1_W: (Term("l1"),), Quantity.ENERGY_IMPORT_WH: (Term("e"),)}
+    reading = await device(states, power(Term("p")) | terms).read(Scope.FULL)
+    assert reading.values == {Quantity.POWER_W: 3000.0, Quantity.ENERGY_IMPORT_WH: 1000.0}
+
+
 async def test_an_entity_that_does_not_exist_or_fit_is_found_at_once() -> None:
     with pytest.raises(EntitySilentError, match="p does not exist"):
         await device({}, power(Term("p"))).identify()

@@ -42,10 +42,11 @@ MODES: Final = ("charge", "discharge", "idle", "own")
 type Fields = dict[vol.Marker, EntitySelector]
 
 _OTHER_WAY: Final[Fields] = {vol.Optional(const.CONF_POWER_OTHER_WAY): POWER}
+_PHASES: Final[Fields] = {vol.Optional(key): POWER for key in const.CONF_POWER_PHASES}
 _IMPORT: Final[Fields] = {vol.Optional(const.CONF_ENERGY_IMPORT): ENERGY}
 _EXPORT: Final[Fields] = {vol.Optional(const.CONF_ENERGY_EXPORT): ENERGY}
 FIELDS: Final[Mapping[AssetKind, Fields]] = {
-    AssetKind.METER: _OTHER_WAY | _IMPORT | _EXPORT,
+    AssetKind.METER: _OTHER_WAY | _PHASES | _IMPORT | _EXPORT,
     AssetKind.BATTERY: _OTHER_WAY | _IMPORT | _EXPORT | {vol.Required(const.CONF_SOC): CHARGE},
     AssetKind.PV: _EXPORT,
     AssetKind.LOAD: _IMPORT,

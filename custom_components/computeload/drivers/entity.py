@@ -31,6 +31,9 @@ ENERGY_UNITS: Final = {
 SHARE_UNITS: Final = {"%": 0.01}
 UNITS: Final[Mapping[Quantity, Mapping[str, float]]] = {
     Quantity.POWER_W: POWER_UNITS,
+    Quantity.POWER_L1_W: POWER_UNITS,
+    Quantity.POWER_L2_W: POWER_UNITS,
+    Quantity.POWER_L3_W: POWER_UNITS,
     Quantity.ENERGY_IMPORT_WH: ENERGY_UNITS,
     Quantity.ENERGY_EXPORT_WH: ENERGY_UNITS,
     Quantity.SOC: SHARE_UNITS,
@@ -178,12 +181,17 @@ class EntityDevice:
         return state
 
     def _sum(self, quantity: Quantity, terms: Iterable[Term]) -> float | None:
-        """Return what the entities add up to, in our unit; None while a part is not known."""
+        """Return what the entities add up to, in our unit; None while a part is not known.
+
+        A counter and a charge are what they are until they are written again; a power that
+        was not written for too long is not known.
+        """
         total = 0.0
+        stale_s = self._stale_s if UNITS[quantity] is POWER_UNITS else math.inf
         for term in terms:
             state = self._get(term.entity)
             number = state.number if state is not None else None
-            if state is None or number is None:
+            if state is None or number is None or state.age_s > stale_s:
                 return None
             total += term.sign * number * _factor(quantity, term.entity, state)
         return total
