@@ -1,5 +1,6 @@
 """Control starts only on a proven site: what is wrong is found, mended, tried out."""
 
+from dataclasses import replace
 import logging
 from typing import Any, cast
 
@@ -207,6 +208,67 @@ async def test_a_battery_that_does_not_do_as_told_keeps_control_off(
     await lab.until(lambda: lab.released, within_s=70.0)
     await try_out(lab)
     await lab.switch(on=True)
+    await lab.put_away()
+
+
+async def test_a_battery_that_reacts_late_passes_with_its_delay_and_a_later_one_does_not(
+    hass: HomeAssistant, site: SimulatedSite
+) -> None:
+    lab = await new_lab(hass, site)
+    for delay_s, passes in ((10.0, True), (60.0, False)):
+        for cabinet in lab.cabinets[:1]:
+            cabinet.spec = replace(cabinet.spec, delay_s=delay_s)
+        await try_out(lab, "cabinet1")
+        tried = found(lab, Check.COMMAND, "cabinet1")
+        assert (tried.key == "command_passed") == passes
+        assert not passes or 9.0 < tried.figures["delay_s"] < 14.0
+        await lab.until(lambda: lab.cabinets[0].command_w is None, within_s=5.0)
+        await lab.seconds(60.0)
+    await lab.put_away()
+
+
+async def test_a_battery_at_its_reserve_is_not_moved(
+    hass: HomeAssistant, site: SimulatedSite
+) -> None:
+    lab = await new_lab(hass, site)
+    await lab.fault("cabinet1", Fault.SOC_JUMP, soc=0.08)
+    await lab.seconds(8.0)
+    began_s = lab.now_s
+    await try_out(lab, "cabinet1")
+    assert found(lab, Check.COMMAND, "cabinet1").key == "trial_too_empty"
+    assert lab.writes_since(began_s, "cabinet1") == []
+    await lab.put_away()
+
+
+async def test_nothing_ticked_means_nothing_done(hass: HomeAssistant, site: SimulatedSite) -> None:
+    lab = await new_lab(hass, site, roof={"sign": -1})
+    menu = await open_check(lab)
+    again = await choose(lab, menu, "check_again")
+    again = await choose(lab, again, "try_batteries", {"batteries": []})
+    again = await choose(lab, again, "apply_fixes", {"fixes": []})
+    assert "❌" in report(again)
+    assert not lab.runtime.trials.running
+    assert lab.entry.subentries["roof"].data[CONF_OVERRIDES] == {"sign": -1}
+    await lab.put_away()
+
+
+async def test_a_damaged_proof_is_no_proof(shaving: Lab, hass_storage: dict[str, Any]) -> None:
+    lab = shaving
+    assert await lab.hass.config_entries.async_unload(lab.entry.entry_id)
+    hass_storage["computeload.proof.site"]["data"] = {"passed": {"grid": {"what": 1}}, "trials": {}}
+    assert await lab.hass.config_entries.async_setup(lab.entry.entry_id)
+    assert lab.state("switch.lab_controller") == "off"
+    assert lab.issue("control_unproven", lab.entry.entry_id)
+
+
+async def test_a_trial_that_passed_is_remembered_with_its_figures(
+    hass: HomeAssistant, site: SimulatedSite
+) -> None:
+    lab = await new_lab(hass, site)
+    await try_out(lab, "cabinet1")
+    before = found(lab, Check.COMMAND, "cabinet1")
+    assert await hass.config_entries.async_reload(lab.entry.entry_id)
+    assert found(lab, Check.COMMAND, "cabinet1") == before
     await lab.put_away()
 
 
