@@ -17,6 +17,7 @@ from pytest_homeassistant_custom_component.common import (
 
 from custom_components.computeload.coordinator import DeviceCoordinator
 from custom_components.computeload.core.model import AssetKind, Quantity
+from custom_components.computeload.drivers.base import NoAnswerError
 
 from .common import async_wait_for, prove, real_entry
 from .test_config_flow import told
@@ -426,6 +427,22 @@ async def test_commands_that_fail_are_refusals_with_a_name(
     writer = site.runtime_data.controller.writers[battery.asset_id]
     await async_wait_for(lambda: writer.refusals > 0)
     assert "Traceback" not in caplog.text
+
+
+async def test_an_action_that_does_not_end_is_no_answer_and_holds_nothing_up(
+    hass: HomeAssistant, site: MockConfigEntry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("custom_components.computeload.entity_source.ACTION_TIMEOUT_S", 0.1)
+    battery = await commanded(
+        hass,
+        site,
+        "set_actions",
+        {"set_actions": [{"delay": 3600}], "release_actions": [], "delay_s": 5},
+    )
+    writer = site.runtime_data.controller.writers[battery.asset_id]
+    await async_wait_for(lambda: writer.refusals > 0)
+    with pytest.raises(NoAnswerError, match=r"no end within 0\.1 s"):
+        await battery.device.command(1000.0)
 
 
 @pytest.mark.parametrize(
