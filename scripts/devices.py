@@ -25,6 +25,10 @@ dies. Where it never lapses, the battery keeps the last command; registers that 
 flash* wear out when they are written often; and where sources disagree, control is *not certain*.
 Such a device is only read until its user accepts that.
 
+A hybrid inverter is several devices at one address: add its battery, its PV and its grid meter,
+each by its own entry here. A grid meter with a connection of its own reacts faster than one that is
+read through an inverter.
+
 Devices of Fronius, SMA, SolarEdge and Victron that Home Assistant sees on the network are offered
 by address when a device is added; any other address is typed.
 

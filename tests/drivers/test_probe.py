@@ -23,8 +23,8 @@ pytestmark = pytest.mark.usefixtures("socket_enabled")
 PROVEN = {
     "eastron_sdm630": {"eastron_sdm120"},
     "janitza_umg": {"janitza_umg801"},
-    "openems_fems": {"openems_fems_grid"},
-    "kostal_plenticore": set(),
+    "openems_fems": {"openems_fems_grid", "openems_fems_production"},
+    "kostal_plenticore": {"kostal_plenticore_pv"},
     "carlo_gavazzi_em300": set(),
     "huawei_sun2000": set(),
     "sunspec_battery": set(),
