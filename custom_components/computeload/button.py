@@ -14,7 +14,6 @@ from .const import DOMAIN
 from .controller import Controller
 from .coordinator import ComputeLoadConfigEntry
 from .entity import SiteEntity
-from .proof_words import async_report
 
 PARALLEL_UPDATES = 1
 
@@ -33,7 +32,7 @@ async def _async_check_site(controller: Controller) -> None:
     proof.async_look()
     persistent_notification.async_create(
         hass,
-        await async_report(hass, proof.findings(), proof.name_of),
+        await proof.async_report(),
         title=entry.title,
         notification_id=f"{DOMAIN}_check_{entry.entry_id}",
     )

@@ -18,7 +18,7 @@ from .core.proof import Fix, Verdict
 from .options_steps import OptionsSteps
 from .proof import SiteProof
 from .proof_trial import BatteryTrials
-from .proof_words import async_fix_label, async_report
+from .proof_words import async_fix_label
 
 FIXES: Final = "fixes"
 BATTERIES: Final = "batteries"
@@ -52,9 +52,7 @@ class CheckSteps(OptionsSteps):
         return self.async_show_menu(
             step_id="check",
             menu_options=steps,
-            description_placeholders={
-                "report": await async_report(self.hass, proof.findings(), proof.name_of)
-            },
+            description_placeholders={"report": await proof.async_report()},
         )
 
     async def async_step_check_again(self, _: dict[str, Any] | None = None) -> ConfigFlowResult:

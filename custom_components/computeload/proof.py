@@ -53,7 +53,7 @@ from .core.proof import (
 from .core.proof_judges import judge
 from .core.proof_seen import SiteSeen
 from .core.proof_trace import Trace
-from .proof_words import async_lines, async_sentence
+from .proof_words import async_lines, async_report, async_sentence
 
 STORE_VERSION: Final = 1
 SAVE_DELAY_S: Final = 5.0
@@ -261,6 +261,12 @@ class SiteProof:
         """Return what the user calls an asset, or the site."""
         device = self._runtime.devices.get(asset_id)
         return self._entry.title if device is None else device.name
+
+    async def async_report(self) -> str:
+        """Return what every check says, in Markdown."""
+        findings = self.findings()
+        blockers = blocking(findings, self.subjects)
+        return await async_report(self._hass, findings, blockers, self.name_of)
 
     # -- what is done ------------------------------------------------------------------
 

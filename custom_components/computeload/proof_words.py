@@ -1,6 +1,6 @@
 """What the checks found, in sentences."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Final
 
 from homeassistant.core import HomeAssistant
@@ -48,28 +48,35 @@ async def async_lines(
     ]
 
 
-async def async_report(hass: HomeAssistant, findings: Iterable[Finding], name_of: NameOf) -> str:
-    """Return all findings in Markdown, device by device: what is wrong or open in full."""
+async def async_report(
+    hass: HomeAssistant,
+    findings: Iterable[Finding],
+    blockers: Collection[Finding],
+    name_of: NameOf,
+) -> str:
+    """Return all findings in Markdown, device by device.
+
+    In full is what fails, and what control waits for; the rest is named only.
+    """
     words = await _async_words(hass)
     by_asset: dict[str, list[Finding]] = {}
-    skipped = set()
     for finding in findings:
         by_asset.setdefault(finding.asset_id, []).append(finding)
-        if finding.verdict is Verdict.SKIPPED and finding.check is Check.CLOCK:
-            skipped.add(finding.key)
-    blocks = []
+    headline = words("proof_headline", "missing" if blockers else "ready")
+    blocks = [f"{_MARKS[Verdict.WAITING if blockers else Verdict.PASSED]} {headline}"]
     for asset_id, found in by_asset.items():
         lines = [f"**{name_of(asset_id)}**"]
-        passed = [words("proof_check", f.check) for f in found if f.verdict is Verdict.PASSED]
+        in_full = [f for f in found if f.verdict is Verdict.FAILED or f in blockers]
         lines += [
-            f"{_MARKS[f.verdict]} {_filled(words('proof', f.key), f.figures)}"
-            for verdict in (Verdict.FAILED, Verdict.WAITING)
-            for f in found
-            if f.verdict is verdict
+            f"{_MARKS[f.verdict]} {_filled(words('proof', f.key), f.figures)}" for f in in_full
         ]
-        if passed:
-            lines.append(f"{_MARKS[Verdict.PASSED]} {', '.join(passed)}")
+        for verdict in (Verdict.PASSED, Verdict.WAITING):
+            named = [f.check for f in found if f.verdict is verdict and f not in in_full]
+            if named:
+                checks = ", ".join(words("proof_check", check) for check in named)
+                lines.append(f"{_MARKS[verdict]} {checks}")
         blocks.append("\n\n".join(lines))
+    skipped = {f.key for found in by_asset.values() for f in found if f.check is Check.CLOCK}
     blocks += [words("proof", key) for key in sorted(skipped)]
     return "\n\n".join(blocks)
 
