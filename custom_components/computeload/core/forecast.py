@@ -27,14 +27,15 @@ QUANTILES: Final[Floats] = np.array([0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95])
 INTERVAL: Final = (1, 5)
 """Of QUANTILES, the ends of the interval that is kept true: it shall hold 80 %."""
 _COVER: Final = 0.8
-_CORRECTION: Final = 0.05
+_CORRECTION: Final = 0.2
 """How fast the interval is widened or narrowed when a day does not keep to that."""
 _KEPT_DAYS: Final = 400
 _APART: Final = 4
 """Steps between two forecasts that are remembered. More are made when a load surprises:
 errors of those would say what jumps are like, not what the load is like."""
-_SHARPNESS: Final = 16.0
-"""A model half as wrong as another weighs 2 to this power more."""
+_SHARPNESS: Final[Floats] = np.interp(np.log2(LEADS), np.log2([16.0, 48.0]), [16.0, 4.0])
+"""A model half as wrong as another weighs 2 to this power more. Within hours one model is right;
+for a day ahead the mean of several is better than the best of them was."""
 _MEMORY_DAYS: Final = 28
 _LEAST_DAYS: Final = 3
 """Errors of fewer days do not weigh models yet."""
@@ -176,14 +177,13 @@ class Forecaster:
         self._offsets, self._guessed_from = offsets, len(values)
 
     def coverage(self) -> dict[int, float]:
-        """Return, per lead in steps, the share of steps within their 80 % interval."""
+        """Return, per lead in steps, the share of steps within their 80 % interval.
+
+        For the leads that ``errors`` tells of.
+        """
         inside = self._inside(len(self._archive.issued))
-        shares = {lead: inside[:, index] for index, lead in enumerate(LEADS.tolist())}
-        return {
-            lead: float(np.nanmean(column))
-            for lead, column in shares.items()
-            if np.isfinite(column).any()
-        }
+        index = {lead: number for number, lead in enumerate(LEADS.tolist())}
+        return {lead: float(np.nanmean(inside[:, index[lead]])) for lead in self.errors()}
 
     def _inside(self, count: int) -> Floats:
         """Return whether the interval held (1, 0), of the newest issues; NaN: not yet known."""
@@ -198,7 +198,10 @@ class Forecaster:
         return np.where(known, held, np.nan)
 
     def errors(self) -> dict[int, tuple[float, float]]:
-        """Return, per lead in steps, the mean absolute error: the forecast's, persistence's."""
+        """Return, per lead in steps, the mean absolute error: the forecast's, persistence's.
+
+        Leads over which nothing ever changed say nothing and are left out.
+        """
         issued, _, combined = self._archive.newest(len(self._archive.issued))
         result: dict[int, tuple[float, float]] = {}
         for index, lead in enumerate(LEADS.tolist()):
@@ -207,7 +210,8 @@ class Forecaster:
                 actual = self.past.values[issued[done] + lead]
                 own = np.abs(actual - combined[done, index]).mean()
                 naive = np.abs(actual - self.past.values[issued[done]]).mean()
-                result[lead] = (float(own), float(naive))
+                if naive > _ROUNDING_W:
+                    result[lead] = (float(own), float(naive))
         return result
 
     def _learn(self) -> None:
@@ -228,7 +232,7 @@ class Forecaster:
             chosen = recent[done]
             misses = np.abs(actual[chosen, None] - by_model[done][chosen][:, :, index])
             mae = misses.mean(axis=0) + 1e-9
-            weights = (mae.min() / mae) ** _SHARPNESS
+            weights = (mae.min() / mae) ** _SHARPNESS[index]
             self._weights[:, index] = weights / weights.sum()
             offsets.append(np.quantile(actual - combined[done, index], QUANTILES))
         self._offsets, self._guessed_from = np.array(offsets).T, None
