@@ -7,6 +7,7 @@ errors of the link become the few that the rest of the package knows.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Final
 
 from modbus_connection import (
@@ -25,6 +26,13 @@ _UNREACHABLE: Final = frozenset(
         ExceptionCode.GATEWAY_TARGET_DEVICE_FAILED_TO_RESPOND,
     }
 )
+
+SILENT_TO_RECYCLE: Final = 3
+"""After so many silent requests in a row the link is opened anew; then after twice as many.
+
+One wrong length in an answer, and the library below takes the answers that follow for the
+rest of it. Others on the link notice no more of it than a pause.
+"""
 
 ABSENT_CODES: Final = frozenset(
     {
@@ -48,6 +56,8 @@ class TimedUnit:
         self._unit = unit
         self._name = name
         self._timeout_s = timeout_s
+        self._silent = 0
+        self._recycle_at = SILENT_TO_RECYCLE
 
     async def read_holding_registers(self, address: int, count: int) -> list[int]:
         """Read holding registers (function 3)."""
@@ -81,19 +91,38 @@ class TimedUnit:
         """Send one request, and name what went wrong."""
         try:
             async with asyncio.timeout(self._timeout_s):
-                return await request(address, argument)
+                answer = await request(address, argument)
         except TimeoutError as error:
             if not self._unit.connected:
                 raise self._cannot_connect() from error
+            await self._heard_nothing()
             raise self._no_answer() from error
         except ModbusExceptionError as error:
+            self._heard()
             if error.exception_code in _UNREACHABLE:
                 raise self._no_answer() from error
             raise
         except ModbusConnectionError as error:
             raise self._cannot_connect() from error
         except ModbusError as error:
+            await self._heard_nothing()
             raise self._no_answer() from error
+        self._heard()
+        return answer
+
+    def _heard(self) -> None:
+        """Note that the device answers."""
+        self._silent, self._recycle_at = 0, SILENT_TO_RECYCLE
+
+    async def _heard_nothing(self) -> None:
+        """Note a missing answer; open the link anew when it may be the link's fault."""
+        self._silent += 1
+        if self._silent < self._recycle_at:
+            return
+        self._recycle_at *= 2
+        with suppress(ModbusError, TimeoutError):
+            async with asyncio.timeout(self._timeout_s):
+                await self._unit.disconnect()
 
     def _no_answer(self) -> NoAnswerError:
         """Return the error for a device that is silent, or answers with garbage."""

@@ -402,6 +402,8 @@ class ModbusDevice:
             return self._wrong(f"a unit id for '{place.unit}'", "none")
         wanted = self.profile.sunspec[place.model]
         found = (await self._models()).models
+        # A scan that a bad link led astray must not be believed for good.
+        self._map = None
         return self._wrong(
             "SunSpec model " + " or ".join(str(number) for number in wanted),
             ", ".join(str(number) for number in found),
