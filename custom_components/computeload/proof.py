@@ -279,6 +279,8 @@ class SiteProof:
         if not blockers or self.accepted:
             ir.async_delete_issue(self._hass, DOMAIN, self._issue_id("control_unproven"))
         if not blockers:
+            # What control rests on is on disk first: a start after a crash must find it.
+            await self.async_save()
             return
         if self.accepted:
             LOGGER.warning(
