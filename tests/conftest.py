@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let ``scripts/soak`` say how long, and with which faults."""
     group = parser.getgroup("computeload")
-    group.addoption("--soak-hours", type=float, default=1.0, help="simulated hours of the soak")
+    group.addoption("--soak-hours", type=float, default=2.0, help="simulated hours of the soak")
     group.addoption("--soak-seed", type=int, default=1, help="of everything random in the soak")
 
 
