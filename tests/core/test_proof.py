@@ -1,5 +1,6 @@
 """Every mistake in sign, unit, phase or role is found, and the proposed fix mends it."""
 
+from dataclasses import replace
 from random import Random
 
 from hypothesis import given, settings, strategies as st
@@ -8,6 +9,7 @@ import pytest
 from custom_components.computeload.core.model import Quantity
 from custom_components.computeload.core.overrides import Overrides
 from custom_components.computeload.core.proof import Check, Verdict, blocking
+from custom_components.computeload.core.proof_trace import Trace
 
 from .proof_site import NIGHT, RATED_W, Cabinet, Site, job, keys, steady
 
@@ -197,6 +199,40 @@ def test_a_meter_that_was_away_for_a_night_is_fresh_soon_after() -> None:
     assert site.finding(Check.FRESHNESS, "meter").verdict is Verdict.FAILED
     site.run(120)
     assert site.finding(Check.FRESHNESS, "meter").verdict is Verdict.PASSED
+
+
+def test_a_battery_that_gives_more_than_the_load_and_calls_it_taking_is_told_from_the_meter() -> (
+    None
+):
+    site = Site(load=steady(3_000.0), mistakes={"battery": INVERTED})
+    site.cabinet.power_w = 5_000.0
+    site.run(30)
+    assert site.finding(Check.SIGN, "meter").verdict is Verdict.WAITING
+    balance = site.finding(Check.BALANCE, "")
+    assert balance.key == "balance_one_turned"
+    site.apply(balance)
+    site.run(30)
+    assert site.corrections["battery"].sign == -1
+    assert site.failed() == []
+
+
+def test_a_source_that_was_not_added_is_asked_for_and_nothing_is_turned() -> None:
+    site = Site(load=steady(2_000.0), pv=steady(8_000.0), with_pv=False)
+    site.run(30)
+    site.try_out()
+    found = site.finding(Check.SIGN, "meter")
+    assert (found.key, found.fix) == ("sign_grid_source_missing", None)
+    assert site.finding(Check.BALANCE, "").fix is None
+
+
+def test_phases_that_do_not_add_up_to_the_total_are_named() -> None:
+    site, trace = Site(), Trace(poll_s=1.0)
+    for _ in range(30):
+        site.tick()
+        said = site.said["meter"]
+        trace.add(replace(said, values={**said.values, Quantity.POWER_L1_W: 9_000.0}))
+    site.traces["meter"] = trace
+    assert site.finding(Check.PHASES, "meter").key == "phases_sum"
 
 
 def test_values_that_stand_still_are_called_frozen() -> None:

@@ -71,7 +71,11 @@ def grid_is_inverted(site: SiteSeen, moments: list[Moment]) -> bool | None:
         return False if moved < 0 and untouched else None
     if makes_sense:
         return False
-    return True if moved >= 0 else None
+    if moved == 0:
+        # A battery that says the opposite of what it does can look like that, too.
+        alone = [m.pv_w + m.battery_w - m.grid_w >= -m.doubt_w for m in moments]
+        return True if sum(alone) >= MOST_TIMES * len(alone) else None
+    return True if moved > 0 else None
 
 
 def judge_sign(
