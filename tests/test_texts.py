@@ -363,6 +363,7 @@ def test_every_issue_has_a_title_and_a_remedy(texts: dict[str, Any]) -> None:
         "meter_silent": {"device", "site"},
         "optimiser_missing": {"site"},
         "not_following": {"device", "site"},
+        "not_released": {"device", "site"},
         "operator_signal_lost": {"entity", "limit", "site"},
         "price_failed": {"details", "site"},
         "price_gaps": {"details", "site"},

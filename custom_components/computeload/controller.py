@@ -282,10 +282,22 @@ class Controller(DataUpdateCoordinator[SiteData]):
         """Send every asset on its way back that is engaged and not held by the law."""
         if self.stopping:
             return
+        self._see_released()
         held = self._memory.sent.keys() | self._memory.sent_pv.keys() | self.borrowed
         for asset_id, writer in self.writers.items():
             if writer.engaged and asset_id not in held and writer.idle:
                 writer.send(Command(asset_id=asset_id, power_w=None, reason=Reason.RELEASED))
+
+    def _see_released(self) -> None:
+        """Look whether the batteries that were given back do let go."""
+        for battery in self.view.batteries:
+            writer, reading = self.writers.get(battery.asset_id), battery.latest
+            if writer is not None and reading is not None and battery.asset_id not in self.borrowed:
+                writer.see_released(
+                    told_w=reading.number(Quantity.SETPOINT_W),
+                    power_w=reading.number(Quantity.POWER_W),
+                    at_s=reading.monotonic_s,
+                )
 
     def limits(self) -> Limits:
         """Return what must and what should be kept now."""
@@ -478,6 +490,7 @@ class Controller(DataUpdateCoordinator[SiteData]):
         for device in (*self.view.batteries, *self.view.pv):
             if (writer := self.writers.get(device.asset_id)) is not None:
                 self._report("not_following", device, active=writer.faulted)
+                self._report("not_released", device, active=writer.holds_on)
         if (meter := self.view.meter) is not None:
             self._report("meter_silent", meter, active=self.active and self._meter_lost)
 

@@ -19,6 +19,10 @@ FAILURES_TO_GIVE_UP = 3
 FIRST_PAUSE_S = 60.0
 LONGEST_PAUSE_S = 900.0
 RELEASE_RETRY_S = 5.0
+LET_GO_S = 10.0
+"""So long after a release at the latest a battery reports that it follows no command."""
+OWN_LEAST_W = 500.0
+OWN_TOLERANCE = 0.15
 REWRITE_S = 1.0
 """A failed command is tried again no sooner than this."""
 
@@ -58,8 +62,13 @@ class AssetWriter:
         self._pause_s = FIRST_PAUSE_S
         self._paused_until_s: float | None = None
         self._failed_s: float | None = None
+        self._told_w = 0.0
+        self._released_s: float | None = None
+        self._let_go_s = LET_GO_S
         self.engaged = False
         """True from the first command until a release went through."""
+        self.holds_on = False
+        """Whether it was released, and goes on with its last command nevertheless."""
         self.last_error: str | None = None
         self.writes = 0
         self.refusals = 0
@@ -162,6 +171,33 @@ class AssetWriter:
         else:
             self._failures = 0
             self._failed_s = None
+            self._told_w, self._released_s = power_w, None
+
+    def see_released(self, *, told_w: float | None, power_w: float | None, at_s: float) -> None:
+        """Take what an asset reports after its release; one that goes on is released anew.
+
+        ``told_w`` is the command that it says it follows (None: none), ``power_w`` what it
+        gives, ``at_s`` when it said so. The pauses double: registers may wear out.
+        """
+        if self.engaged or self._released_s is None or at_s < self._released_s + self._let_go_s:
+            return
+        held_on, tolerance_w = self.holds_on, OWN_TOLERANCE * abs(self._told_w)
+        self.holds_on = (
+            told_w is not None
+            and power_w is not None
+            and abs(self._told_w) >= OWN_LEAST_W
+            and max(abs(told_w - self._told_w), abs(power_w - self._told_w)) <= tolerance_w
+        )
+        if not self.holds_on:
+            self._let_go_s, self._released_s = LET_GO_S, None
+            if held_on:
+                LOGGER.info("%s: lets go of its last command", self._name)
+            return
+        if not held_on:
+            LOGGER.warning("%s: was given back, but goes on with its last command", self._name)
+        self._let_go_s = min(2.0 * self._let_go_s, LONGEST_PAUSE_S)
+        self.engaged = True
+        self._on_engaged()
 
     def recovered(self) -> None:
         """Forget past trouble: the asset has done again what it was told."""
@@ -180,6 +216,7 @@ class AssetWriter:
             return False
         if self.engaged:
             self.engaged = False
+            self._released_s = self._monotonic_s()
             self._on_engaged()
         return True
 

@@ -95,6 +95,26 @@ async def test_a_battery_that_is_stuck_on_its_last_command_is_found_out(shaving:
     await grid_is_held(lab)
 
 
+async def test_a_battery_that_does_not_let_go_is_told_again_and_the_user_hears_of_it(
+    shaving: Lab, caplog: pytest.LogCaptureFixture
+) -> None:
+    lab, cabinet, stuck_w = shaving, shaving.cabinets[0], shaving.cabinets[0].power_w
+    await lab.fault("cabinet1", Fault.STUCK)
+    await lab.switch(on=False)
+    began_s = lab.now_s
+    await lab.until(lambda: lab.issue("not_released", "cabinet1"), within_s=18.0)
+    await lab.seconds(120.0)
+    assert cabinet.power_w == pytest.approx(stuck_w, rel=0.02)
+    assert 2 <= len(lab.writes_since(began_s, "cabinet1")) <= 6
+    assert lab.logged(caplog, logging.WARNING, "goes on with its last command") == 1
+
+    await lab.mend()
+    # What was stuck has lapsed meanwhile; it follows nobody any more.
+    await lab.until(lambda: cabinet.command_w is None, within_s=2.0)
+    await lab.until(lambda: not lab.issue("not_released", "cabinet1"), within_s=160.0)
+    assert lab.released
+
+
 async def test_the_setpoint_of_a_second_master_is_corrected(shaving: Lab) -> None:
     lab, cabinet, before_w = shaving, shaving.cabinets[0], shaving.cabinets[0].power_w
     began_s = lab.now_s
