@@ -205,7 +205,7 @@ async def test_garbage_on_the_wire_is_an_error_and_the_next_answer_is_read(
         connected(port) as unit,
     ):
         meter = open_device(shipped("eastron_sdm630"), unit, HandClock(), request_timeout_s=0.05)
-        for _ in range(len(frames) + 6):
+        for _ in range(len(frames) + 60):  # a busy machine may miss a few
             result = await outcome(lambda: meter.read(Scope.FAST))
             if isinstance(result, Reading):
                 assert all(math.isfinite(float(value)) for value in result.values.values())

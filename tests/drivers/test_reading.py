@@ -417,7 +417,7 @@ async def test_a_mistyped_second_unit_id_is_noticed_when_the_device_is_added() -
                 unit,
                 HandClock(),
                 more_units={"vebus": other},
-                request_timeout_s=0.5,
+                request_timeout_s=5.0,
             )
             await battery.identify()
             with (
