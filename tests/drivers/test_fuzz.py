@@ -87,6 +87,9 @@ class Chaos:
         assert all(0 <= value <= 0xFFFF for value in values)
         await self._next(1)
 
+    async def disconnect(self) -> None:
+        """Close the link; the next request opens it again."""
+
     def set_message_spacing(self, seconds: float) -> None:
         """Need no pause."""
 
