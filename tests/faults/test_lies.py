@@ -87,7 +87,12 @@ def test_no_answer_makes_a_driver_fail_with_anything_but_its_own_errors(
         finally:
             await site.stop()
 
-    @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(
+        max_examples=15,
+        derandomize=True,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
     @given(
         told=st.lists(lies(), min_size=1, max_size=12),
         done=st.lists(st.sampled_from(acts), min_size=1, max_size=5),

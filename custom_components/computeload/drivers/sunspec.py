@@ -138,7 +138,8 @@ async def find_models(unit: ModbusUnit) -> ModelMap | None:
     for base in _BASES:
         try:
             found = await scan(unit, base)
-        except SunSpecError:
+        except SunSpecError, ValueError:
+            # A chain that leads beyond the last register is none.
             continue
         except ModbusExceptionError as error:
             if error.exception_code not in ABSENT_CODES:
