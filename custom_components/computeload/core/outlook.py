@@ -13,7 +13,8 @@ from typing import Final
 
 import numpy as np
 
-from .plan import Floats
+from .guard import Guard, best_guard
+from .plan import BatterySpec, Floats
 
 _CHANCES: Final[Floats] = np.array([0.1, 0.3, 0.5, 0.7, 0.9])
 _BELOW: Final = 0.02
@@ -28,6 +29,8 @@ _CEILING_DAYS: Final = 360
 _CEILING_SHARE: Final = 0.75
 _WEEK: Final = 7
 _MARGIN_W: Final = 1e-3
+_GUARD_DAYS: Final = 56
+_GUARD_LEAST_DAYS: Final = 3
 
 
 @dataclass(slots=True)
@@ -35,6 +38,9 @@ class PeakOutlook:
     """Days of one demand charge's windows, and what follows from them."""
 
     _natural_w: list[float] = field(default_factory=list)
+    _net_w: list[Floats] = field(default_factory=list)
+    """Of the last weeks, day by day."""
+    _guarded: tuple[tuple[object, ...], Guard | None] = ((), None)
     _key: tuple[int, int] = (0, 0)
     _levels_w: Floats = field(default_factory=lambda: np.zeros(0))
 
@@ -42,6 +48,32 @@ class PeakOutlook:
         """Take the weighted net means (load less PV, W) of one closed day, without a battery."""
         if net_w.size:
             self._natural_w.append(max(float(net_w.max()), 0.0))
+            self._net_w.append(net_w)
+            del self._net_w[:-_GUARD_DAYS]
+
+    def guard(
+        self, battery: BatterySpec, *, free_w: float, rate: float, days_left: float, spread: float
+    ) -> Guard | None:
+        """Return what is kept for peaks that nobody foresees (see ``guard``); None for nothing.
+
+        Worked out anew once a day, and when what is paid already has changed.
+        """
+        if len(self._net_w) < _GUARD_LEAST_DAYS:
+            return None
+        key = (len(self._natural_w), free_w, battery.capacity_wh, battery.discharge_w)
+        if key != self._guarded[0]:
+            natural_w = float(np.median(_highest(self._natural_w[-_HISTORY_DAYS:], days_left)))
+            best = best_guard(
+                np.concatenate(self._net_w),
+                battery,
+                free_w=free_w,
+                natural_w=natural_w,
+                rate=rate,
+                days_left=days_left,
+                spread=spread,
+            )
+            self._guarded = key, best
+        return self._guarded[1]
 
     def cost_line(self, free_w: float, rate: float, days_left: float) -> tuple[Floats, Floats]:
         """Return levels in W and the rate of each kW above each (see ``PeakCost``).

@@ -35,6 +35,8 @@ class PlanReason(StrEnum):
     """Holding, or charging for, the energy that is reserved for an outage."""
     KEEP = "keep"
     """Holding what is stored: it will be worth more later."""
+    GUARD = "guard"
+    """Holding, or charging, what is kept for a peak that nobody foresees."""
     WEAR = "wear"
     """Doing nothing: no difference in price here pays for the losses and the wear."""
 
@@ -162,6 +164,10 @@ class PlanProblem:
     export_limit_w: float | None = None
     reserve_wh: float = 0.0
     """Stored energy that is kept for outages (soft)."""
+    guard_wh: float = 0.0
+    """Stored energy that is kept for peaks that nobody foresees (soft)."""
+    guard_price: float = 0.0
+    """What an hour costs for each kWh missing from that."""
     carbon_g_per_kwh: Floats | None = None
     carbon_eur_per_t: float = 0.0
     deferrable: Deferrable | None = None

@@ -39,6 +39,8 @@ def reasons(problem: PlanProblem, solution: Solution, battery_w: Floats) -> list
             kept = energy_wh[step] <= problem.reserve_wh + _SLACK_W
             if problem.reserve_wh > 0.0 and kept:
                 reason = PlanReason.RESERVE
+            elif problem.guard_wh > 0.0 and energy_wh[step] <= problem.guard_wh + _SLACK_W:
+                reason = PlanReason.GUARD
             elif worth[step] > gain[step] + _FREE:
                 reason = PlanReason.KEEP
         result.append(reason)
@@ -60,6 +62,8 @@ def simple_reasons(problem: PlanProblem, battery_w: Floats) -> list[PlanReason]:
         elif power < -_STILL_W:
             if energy_wh < problem.reserve_wh - _SLACK_W:
                 result.append(PlanReason.RESERVE)
+            elif energy_wh < problem.guard_wh - _SLACK_W:
+                result.append(PlanReason.GUARD)
             else:
                 surplus = net < -_STILL_W and power >= net - _STILL_W
                 result.append(PlanReason.SURPLUS if surplus else PlanReason.CHEAP)

@@ -2,7 +2,8 @@
 
 Columns per step (kW, kWh): charge, discharge, import, export, energy at its end; where the
 problem asks for them also curtailed PV, import above the limit, export above the limit,
-energy missing from the reserve, load put off and caught up, and energy waiting. Then, for
+energy missing from the reserve and from the guard, load put off and caught up, and energy
+waiting. Then, for
 each peak, one column per segment of its cost. Rows per step: the balance, the battery's
 energy, and one for each peak. The matrix depends only on the shape of the problem; prices,
 loads and bounds are changed in place, so that the next solve starts from the last basis.
@@ -41,6 +42,7 @@ class Shape:
     import_limited: bool
     export_limited: bool
     reserved: bool
+    guarded: bool
     deferrable: bool
 
     @classmethod
@@ -59,6 +61,7 @@ class Shape:
             import_limited=problem.import_limit_w is not None,
             export_limited=problem.export_limit_w is not None,
             reserved=problem.reserve_wh > 0.0,
+            guarded=problem.guard_wh > 0.0,
             deferrable=problem.deferrable is not None,
         )
 
@@ -127,6 +130,7 @@ class DispatchLp:
         names += ["over_import"] * self.shape.import_limited
         names += ["over_export"] * self.shape.export_limited
         names += ["missing"] * self.shape.reserved
+        names += ["unguarded"] * self.shape.guarded
         names += ["put_off", "caught_up", "waiting"] * self.shape.deferrable
         self._at = {name: slice(index * n, (index + 1) * n) for index, name in enumerate(names)}
         self._segments: list[slice] = []
@@ -188,12 +192,13 @@ class DispatchLp:
                 matrix.put(rows, col[over], -1.0)
                 self._at[f"{over} row"] = slice(count, count + n)
                 count += n
-        if "missing" in col:
-            rows = count + steps
-            matrix.put(rows, col["energy"], 1.0)
-            matrix.put(rows, col["missing"], 1.0)
-            self._at["missing row"] = slice(count, count + n)
-            count += n
+        for missing in ("missing", "unguarded"):
+            if missing in col:
+                rows = count + steps
+                matrix.put(rows, col["energy"], 1.0)
+                matrix.put(rows, col[missing], 1.0)
+                self._at[f"{missing} row"] = slice(count, count + n)
+                count += n
         if "waiting" in col:
             rows = count + steps
             matrix.put(rows, col["waiting"], 1.0)
@@ -253,6 +258,7 @@ class DispatchLp:
             ("over_import", _BREACH_PRICE),
             ("over_export", _BREACH_PRICE),
             ("missing", _RESERVE_PRICE),
+            ("unguarded", problem.guard_price),
         ):
             if name in at:
                 costs[at[name]] = price * hours
@@ -292,9 +298,13 @@ class DispatchLp:
             row_lower[at["over_export row"]] = -_INF
             row_upper[at["over_export row"]] = problem.export_limit_w / _KW
             upper[at["curtailed"]] = problem.pv_w / _KW
-        if problem.reserve_wh > 0.0:
-            row_lower[at["missing row"]] = min(problem.reserve_wh / _KW, most)
-            row_upper[at["missing row"]] = _INF
+        for name, kept_wh in (
+            ("missing row", problem.reserve_wh),
+            ("unguarded row", problem.guard_wh),
+        ):
+            if name in at:
+                row_lower[at[name]] = min(kept_wh / _KW, most)
+                row_upper[at[name]] = _INF
         if problem.deferrable is not None:
             upper[at["put_off"]] = problem.deferrable.most_w / _KW
             upper[at["caught_up"]] = problem.deferrable.catch_up_w / _KW

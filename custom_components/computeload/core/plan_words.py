@@ -12,6 +12,7 @@ def sentences(problem: PlanProblem, plan: Plan, currency: str) -> Iterator[str]:
     limit_w = problem.import_limit_w
     limit = "" if limit_w is None else f" of {_kw(limit_w)}"
     reserved = f"{problem.reserve_wh / 1000.0:.1f} kWh are reserved for an outage."
+    guarded = f"{problem.guard_wh / 1000.0:.1f} kWh are kept for a peak that comes unforeseen."
     for index, step in enumerate(plan.steps):
         paid = _price(problem.import_price[index], currency)
         earned = _price(problem.export_price[index], currency)
@@ -30,6 +31,7 @@ def sentences(problem: PlanProblem, plan: Plan, currency: str) -> Iterator[str]:
                 f"Discharge {power}: else the connection's limit{limit} would be exceeded."
             ),
             PlanReason.RESERVE: f"{_does(step.battery_w)}: {reserved}",
+            PlanReason.GUARD: f"{_does(step.battery_w)}: {guarded}",
             PlanReason.KEEP: "Rest, and keep what is stored: it will be worth more later.",
             PlanReason.WEAR: "Rest: no difference in price pays for losses and wear now.",
         }[step.reason]

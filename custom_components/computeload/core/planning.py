@@ -14,6 +14,7 @@ import numpy as np
 
 from .forecast import Forecaster
 from .forecast_models import pv_models
+from .guard import Guard
 from .outlook import PeakOutlook
 from .plan import BatterySpec, Floats, Ints, PeakCost, Plan, PlanProblem, horizon
 from .planner import Planner
@@ -36,6 +37,14 @@ _FINE: Final = timedelta(hours=4)
 _AHEAD: Final = timedelta(hours=44)
 _WEEK: Final = 7 * DAY
 _FLAT_SPREAD: Final = 1e-3
+_CHEAP: Final = 0.15
+_DEAR: Final = 0.85
+"""Quantiles of the price between which a battery that earns by it moves its energy."""
+_LEAST_GUARD_PRICE: Final = 0.02
+"""Per kWh and hour: what is kept for unforeseen peaks is not sold for less than a few hours."""
+_BELOW_GUARD: Final = 0.05
+"""The chance that a period ends below the level that is guarded."""
+_MARGIN_W: Final = 1e-3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,7 +174,12 @@ class SitePlanning:
             if self.strategy is Strategy.ARBITRAGE
             else demand_terms(self._book, quarters[firsts])
         )
-        peaks = tuple(self._peak_cost(term, now) for term in terms)
+        spread = self._spread(buy)
+        guards = [self._guard(term, now, spread) for term in terms]
+        peaks = tuple(
+            self._peak_cost(term, now, guard) for term, guard in zip(terms, guards, strict=True)
+        )
+        kept = [guard.energy_wh for guard in guards if guard is not None]
         ceiling_w = self._ceiling_w(terms, now, float(load_w[0] - pv_w[0]), step_s)
         carbon = None if carbon_g_per_kwh is None else by_step(carbon_g_per_kwh)
         keep = self.battery.efficiency_discharge * (
@@ -186,6 +200,8 @@ class SitePlanning:
             import_limit_w=self.connection.import_limit_w,
             export_limit_w=self.connection.export_limit_w,
             reserve_wh=self.connection.reserve_wh,
+            guard_wh=min(max(kept, default=0.0), self.battery.most_wh),
+            guard_price=max(spread, _LEAST_GUARD_PRICE),
             carbon_g_per_kwh=carbon,
             carbon_eur_per_t=self.connection.carbon_eur_per_t,
         )
@@ -194,8 +210,32 @@ class SitePlanning:
         """Return the plan; slow enough (milliseconds) to be kept off an event loop."""
         return self._planner.plan(problem)
 
-    def _peak_cost(self, term: DemandTerm, now: datetime) -> PeakCost:
+    def _spread(self, buy: Floats) -> float:
+        """Return what a kWh of stored energy earns in a day by the price alone."""
+        battery = self.battery
+        cheap, dear = np.quantile(buy, (_CHEAP, _DEAR))
+        earned = battery.efficiency_discharge * (dear - battery.wear_eur_per_kwh)
+        return max(float(earned - cheap / battery.efficiency_charge), 0.0)
+
+    def _guard(self, term: DemandTerm, now: datetime, spread: float) -> Guard | None:
+        outlook = self._outlooks.get(term.name)
+        if outlook is None or np.any(term.weights < 0.0):
+            return None
+        return outlook.guard(
+            self.battery,
+            free_w=term.floor_w,
+            rate=term.rate_eur_per_kw,
+            days_left=(term.resets_at - now) / timedelta(days=1),
+            spread=spread,
+        )
+
+    def _peak_cost(self, term: DemandTerm, now: datetime, guard: Guard | None) -> PeakCost:
         days_left = (term.resets_at - now) / timedelta(days=1)
+        if guard is not None:
+            # What is guarded will be held to the end: each kW above it is one more on the bill.
+            levels_w = np.array([term.floor_w, max(guard.level_w, term.floor_w + _MARGIN_W)])
+            rates = term.rate_eur_per_kw * np.array([_BELOW_GUARD, 1.0])
+            return PeakCost(term.name, term.weights, levels_w, rates)
         outlook = self._outlooks.get(term.name) or PeakOutlook()
         levels_w, rates = outlook.cost_line(term.floor_w, term.rate_eur_per_kw, days_left)
         return PeakCost(term.name, term.weights, levels_w, rates)

@@ -20,6 +20,7 @@ const WHY = {
   dear: "energy is dear now",
   limit: "the connection can carry no more",
   reserve: "the backup reserve is kept",
+  guard: "its energy is kept for a peak that comes unforeseen",
   keep: "its energy will be worth more later",
   wear: "moving energy is not worth its losses and wear",
 };
