@@ -41,14 +41,14 @@ def reason(runtime: SiteRuntime) -> Reason | None:
     return None if decision is None else decision.reason
 
 
-def past(runtime: SiteRuntime, days: int, load_w: float = 4000.0) -> list[Quarter]:
-    """Return so many days of quarters that end with the running one."""
+def past(runtime: SiteRuntime, days: int) -> list[Quarter]:
+    """Return so many days that end with the running quarter: 4 kW, each second hour 5 kW."""
     end = window_start(runtime.clock.now())
     return [
         Quarter(
             start=end - timedelta(minutes=15 * n),
             origin=Origin.IMPORTED,
-            flows={IMPORT: Flow(load_w / 4.0), EXPORT: Flow(0.0)},
+            flows={IMPORT: Flow(1000.0 + 250.0 * (n // 4 % 2)), EXPORT: Flow(0.0)},
         )
         for n in range(days * 96, 0, -1)
     ]
@@ -137,11 +137,12 @@ async def test_a_past_that_is_brought_in_is_learned_from(
     planning = runtime.planning._planning
     assert planning is not None
     assert len(planning.load.past) == 4 * 96
-    assert np.allclose(planning.load.past.values, 4000.0)
+    assert np.unique(planning.load.past.values).tolist() == [4000.0, 5000.0]
     data = await runtime.planning.async_replan()
-    assert data.errors["load"][4][0] == pytest.approx(0.0, abs=1.0)
-    assert data.billed_w == pytest.approx(4000.0)
-    assert next(iter(data.paid_w.values())) == pytest.approx(4000.0)
+    own_w, persistence_w = data.errors["load"][4]
+    assert own_w <= persistence_w
+    assert data.billed_w == pytest.approx(5000.0)
+    assert next(iter(data.paid_w.values())) == pytest.approx(5000.0)
 
 
 async def test_finished_quarters_are_taken_once_and_in_order(
