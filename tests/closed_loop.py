@@ -5,9 +5,15 @@ second, the cabinets half a second apart from it.
 """
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
 
 from custom_components.computeload.core.control import decide
+from custom_components.computeload.core.learning import learn
 from custom_components.computeload.core.model import Reason
+from custom_components.computeload.core.plan import BatterySpec, Floats, Plan
+from custom_components.computeload.core.planning import Connection, SitePlanning
 from custom_components.computeload.core.site import (
     BatteryState,
     Decision,
@@ -15,11 +21,15 @@ from custom_components.computeload.core.site import (
     Limits,
     Memory,
     SiteState,
+    Strategy,
 )
+from custom_components.computeload.core.so_far import SoFar
+from custom_components.computeload.core.tariff import Tariff, already_paid_w
 from custom_components.computeload.core.window import PeakLog, Window, WindowTracker
 from custom_components.computeload.simulator.cabinet import BatteryPhysics
+from custom_components.computeload.simulator.past import simulated_past
 from custom_components.computeload.simulator.physics import SitePhysics
-from custom_components.computeload.simulator.spec import Scenario
+from custom_components.computeload.simulator.spec import DEVICES, Scenario
 
 
 @dataclass
@@ -42,6 +52,7 @@ def run(
     limits: Limits | None,
     seed: int = 1,
     every_s: float = 1.0,
+    planned: Planned | None = None,
 ) -> Outcome:
     """Run the site for some hours; without limits nobody controls it."""
     site = SitePhysics(scenario, seed)
@@ -56,20 +67,104 @@ def run(
         for window in tracker.update(site.now, now_s, site.grid_w, site.import_ws / 3600.0):
             peaks.add(window)
             outcome.windows.append(window)
+            if planned is not None:
+                planned.close(site, outcome)
         peak = peaks.peak(site.now)
+        if planned is not None:
+            planned.renew(site)
         state = SiteState(
             now=site.now,
             monotonic_s=now_s,
             grid=GridState(power_w=site.grid_w, age_s=0.0),
             window=tracker.window,
-            billed_peak_w=peak.mean_w if peak else 0.0,
+            billed_peak_w=planned.paid_w if planned else peak.mean_w if peak else 0.0,
             batteries=tuple(seen.values()),
         )
-        decision = decide(state, limits, memory)
+        decision = decide(state, limits, memory, planned.plan if planned else None)
         memory = decision.memory
         _carry_out(decision, site, outcome, tracker.window)
         seen = {b: _battery_state(b, cabinet, now_s) for b, cabinet in site.batteries.items()}
     return outcome
+
+
+class Planned:
+    """Plans a simulated site as the live one is planned: every five minutes, from its past."""
+
+    def __init__(self, scenario: Scenario, tariff: Tariff, *, days: int = 28) -> None:
+        """Learn so many days before the scenario's start, in which its peaks were shaved."""
+        self.plan: Plan | None = None
+        self.paid_w = 0.0
+        self._scenario = scenario
+        self._so_far = SoFar()
+        self._renewed = datetime.min.replace(tzinfo=UTC)
+        specs = scenario.batteries
+        self._spec = BatterySpec(
+            capacity_wh=sum(each.capacity_wh for each in specs),
+            charge_w=sum(each.charge_w for each in specs),
+            discharge_w=sum(each.discharge_w for each in specs),
+            soc_min=0.05,
+            wear_eur_per_kwh=0.02,
+        )
+        self._planning = SitePlanning(
+            tariff=tariff,
+            battery=self._spec,
+            connection=Connection(reserve_wh=0.1 * self._spec.capacity_wh),
+            strategy=Strategy.AUTOMATIC,
+        )
+        past = list(simulated_past(scenario, scenario.default_start(), days))
+        plants = {wire.id for wire in scenario.wires if DEVICES[wire.device] == "pv"}
+        pv = [sum(q.served_wh[each] for each in plants) for q in past]
+        imported = np.array([q.import_wh for q in past])
+        given = [sum(q.discharged_wh.values()) - sum(q.charged_wh.values()) for q in past]
+        load = imported - [q.export_wh for q in past] + pv + given
+        start_s = int(past[0].start.timestamp())
+        learn(self._planning, start_s, 4.0 * load, 4.0 * np.array(pv), 4.0 * imported)
+        self._energies_ws = (0.0, 0.0, 0.0)
+
+    def close(self, site: SitePhysics, outcome: Outcome) -> None:
+        """Take the window that has just ended."""
+        energies_ws = (
+            sum(branch.energy_ws for branch in site.loads.branches.values()),
+            sum(plant.energy_ws for plant in site.pv.values()),
+            site.import_ws,
+        )
+        means = [
+            (now - was) / 900.0 for now, was in zip(energies_ws, self._energies_ws, strict=True)
+        ]
+        self._energies_ws = energies_ws
+        start_s = int(outcome.windows[-1].start.timestamp())
+        if start_s >= self._planning.load.past.end_s:
+            self._planning.close(start_s, *(np.array([mean]) for mean in means))
+
+    def renew(self, site: SitePhysics) -> None:
+        """Look at the site, and plan when it is time to."""
+        stored_wh = sum(each.soc * each.spec.capacity_wh for each in site.batteries.values())
+        self._so_far.see(site.now, site.load_w, site.pv_w, stored_wh)
+        window = self._so_far.window()
+        if site.now - self._renewed < timedelta(minutes=5) or window is None:
+            return
+        self._renewed = site.now
+        self.paid_w = already_paid_w(self._planning.charges(window.start))
+        self.plan = self._planning.plan(
+            self._planning.problem(
+                window.start,
+                load_now_w=window.load_w,
+                pv_now_w=window.pv_w,
+                energy_wh=window.stored_wh,
+                day_ahead=self.prices(window.start, 192),
+            )
+        )
+
+    def prices(self, start: datetime, count: int) -> Floats:
+        """Return the market's price of so many quarters, per kWh."""
+        day = start.astimezone(self._scenario.timezone).date()
+        known = {
+            at: price
+            for n in range(count // 96 + 2)
+            for at, price in self._scenario.day_ahead(day + timedelta(days=n))
+        }
+        quarters = (start + timedelta(minutes=15 * n) for n in range(count))
+        return np.array([known[each.replace(minute=0)] for each in quarters])
 
 
 def _carry_out(

@@ -5,10 +5,11 @@ from dataclasses import replace
 import pytest
 
 from custom_components.computeload.core.model import Reason
-from custom_components.computeload.core.site import Limits
+from custom_components.computeload.core.site import Limits, Strategy
+from custom_components.computeload.core.tariff import choose_tariff
 from custom_components.computeload.simulator.scenario import load_scenario
 from custom_components.computeload.simulator.spec import Scenario
-from tests.closed_loop import run
+from tests.closed_loop import Outcome, Planned, run
 
 
 def limits_of(scenario: Scenario) -> Limits:
@@ -63,3 +64,29 @@ def test_climate_hpc_never_exceeds_its_target_while_its_batteries_have_energy() 
     outcome = run(scenario, hours=12, limits=limits)
     above = [w for w in outcome.windows if w.mean_w > limits.target_w]
     assert [w for w in above if w.start not in outcome.short_windows] == []
+
+
+@pytest.mark.parametrize(("name", "share"), [("cfd-lab", 0.6), ("climate-hpc", 0.7)])
+def test_a_planned_day_has_a_lower_peak_and_a_lower_energy_bill(name: str, share: float) -> None:
+    scenario = load_scenario(name)
+    tariff = choose_tariff({"preset": scenario.tariff}, timezone="Europe/Berlin", currency="EUR")
+    planned = Planned(scenario, tariff)
+    limits = replace(limits_of(scenario), strategy=Strategy.AUTOMATIC)
+    before = run(scenario, hours=24, limits=None, every_s=5.0)
+    after = run(scenario, hours=24, limits=limits, every_s=5.0, planned=planned)
+
+    assert after.site.peak_w <= share * before.site.peak_w
+    assert energy_eur(after, planned) < energy_eur(before, planned)
+    for cabinet in after.site.batteries.values():
+        assert limits.soc_min <= cabinet.min_soc
+        assert cabinet.lapses == 0
+    assert after.site.loads.jobs.finished == before.site.loads.jobs.finished
+
+
+def energy_eur(outcome: Outcome, planned: Planned) -> float:
+    """Return what a run's energy cost at the market, less what it stored meanwhile."""
+    site = outcome.site
+    prices = planned.prices(site.windows[0].start, len(site.windows))
+    net_kwh = [(window.import_wh - window.export_wh) / 1000.0 for window in site.windows]
+    kept = sum((c.soc - c.spec.soc_start) * c.spec.capacity_wh for c in site.batteries.values())
+    return float(prices @ net_kwh - kept / 1000.0 * prices.mean())
