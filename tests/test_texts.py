@@ -358,6 +358,7 @@ def test_the_details_of_an_error_are_at_hand_where_it_shows(texts: dict[str, Any
 def test_every_issue_has_a_title_and_a_remedy(texts: dict[str, Any]) -> None:
     told = {
         "carbon_failed": {"site", "details"},
+        "control_disproven": {"site", "device", "finding"},
         "control_unproven": {"site"},
         "ledger_not_written": {"problem", "site", "waiting"},
         "meter_silent": {"device", "site"},

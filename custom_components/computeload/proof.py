@@ -170,15 +170,7 @@ class SiteProof:
                 self._entry.title,
             )
             controller.settings = replace(controller.settings, enabled=False)
-            ir.async_create_issue(
-                self._hass,
-                DOMAIN,
-                self._issue_id("control_unproven"),
-                is_fixable=False,
-                severity=ir.IssueSeverity.ERROR,
-                translation_key="control_unproven",
-                translation_placeholders={"site": self._entry.title},
-            )
+            self._async_tell_unproven("control_unproven", {})
 
     def _issue_id(self, key: str) -> str:
         return f"{key}_{self._entry.entry_id}"
@@ -365,6 +357,35 @@ class SiteProof:
             self._lasting[key] = self._lasting.get(key, 0) + 1
             if self._lasting[key] == LASTING:
                 self._entry.async_create_task(self._hass, self._async_raise(finding))
+                if finding in blocking([finding], self.subjects):
+                    self._entry.async_create_task(self._hass, self._async_disproven(finding))
+
+    async def _async_disproven(self, finding: Finding) -> None:
+        """Give the batteries back: what control relies on has turned out to be wrong."""
+        controller = self._runtime.controller
+        momentary = finding.check in MOMENTARY
+        if momentary or self.accepted or not controller.settings.enabled:
+            return
+        sentence = await async_sentence(self._hass, finding)
+        name = self.name_of(finding.asset_id)
+        LOGGER.warning(
+            "%s: control is switched off: %s: %s", self._entry.title, name, finding.check
+        )
+        await controller.async_change(replace(controller.settings, enabled=False))
+        self._async_tell_unproven("control_disproven", {"device": name, "finding": sentence})
+
+    @callback
+    def _async_tell_unproven(self, key: str, placeholders: Mapping[str, str]) -> None:
+        """Say that control is off because of what is not proven."""
+        ir.async_create_issue(
+            self._hass,
+            DOMAIN,
+            self._issue_id("control_unproven"),
+            is_fixable=False,
+            severity=ir.IssueSeverity.ERROR,
+            translation_key=key,
+            translation_placeholders={"site": self._entry.title, **placeholders},
+        )
 
     async def _async_raise(self, finding: Finding) -> None:
         sentence = await async_sentence(self._hass, finding)

@@ -437,6 +437,19 @@ async def test_what_goes_wrong_later_becomes_an_issue_that_one_click_mends(
     await lab.until(lambda: found(lab, Check.SIGN, "roof").verdict is Verdict.PASSED, within_s=60.0)
 
 
+async def test_control_ends_when_its_meter_turns_out_to_be_the_wrong_way_round(
+    shaving: Lab,
+) -> None:
+    lab = shaving
+    await lab.fault("grid", Fault.WRONG_VALUES, quantity=Quantity.POWER_W.value, factor=-1.0)
+    await lab.until(lambda: lab.state("switch.lab_controller") == "off", within_s=180.0)
+    issue = ir.async_get(lab.hass).async_get_issue(DOMAIN, "control_unproven_site")
+    assert issue is not None
+    assert issue.translation_key == "control_disproven"
+    writers = lab.controller.writers.values()
+    await lab.until(lambda: not any(each.engaged for each in writers), within_s=10.0)
+
+
 async def test_an_issue_whose_cause_is_gone_has_nothing_to_mend(shaving: Lab) -> None:
     data: dict[str, str | int | float | None]
     data = {"entry_id": shaving.entry.entry_id, "check": "sign", "asset_id": "roof"}
