@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 import json
 from pathlib import Path
 
+import numpy as np
+
 from scripts.benchmarks import latency, memory, planner, polling, recorder, sites
 
 ROUNDS = 3
@@ -95,12 +97,19 @@ async def _polling() -> list[Figure]:
     ]
 
 
-def _planner() -> list[Figure]:
+async def _planner() -> list[Figure]:
+    blocks = await planner.loop_blocks()
+    print(
+        f"event loop, late by: {blocks.idle.max():.1f} ms at most while idle,"
+        f" {np.quantile(blocks.planning, 0.99):.1f} ms (p99) while plans are made",
+        flush=True,
+    )
     times = planner.plan_times()
     whole = planner.whole_plan_ms()
     speed = planner.backtest_speed()
     p99_ms = float(sorted(whole)[int(0.99 * len(whole))])
     return [
+        Figure("event loop beside plans, late at most", float(blocks.planning.max()), "ms", 10.0),
         Figure(
             "48 h plan, cold, against the bare LP",
             times.cold_ms / times.cold_floor_ms,
@@ -175,7 +184,7 @@ async def main() -> int:
     if options.only in {None, "polling"}:
         figures += await _polling()
     if options.only in {None, "planner"}:
-        figures += _planner()
+        figures += await _planner()
     if options.only in {None, "sites"}:
         figures += _sites(options.sites)
     for figure in figures:

@@ -1,7 +1,10 @@
 """How long plans take: against the bare linear programme of the same size, and as a whole."""
 
+import asyncio
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 import time
 from typing import Final
 
@@ -9,6 +12,7 @@ import numpy as np
 
 from custom_components.computeload.core.backtest import run
 from custom_components.computeload.core.backtest_data import Measured, TestSite
+from custom_components.computeload.core.learning import learn
 from custom_components.computeload.core.plan import BatterySpec, Floats, PeakCost, PlanProblem
 from custom_components.computeload.core.planner import Planner
 from custom_components.computeload.core.planning import Connection, SitePlanning
@@ -19,6 +23,7 @@ from scripts.benchmarks.bare_lp import BareLp
 START_S: Final = 1_750_032_000
 STEPS: Final = 192
 DAY: Final = 96
+LOOK_S: Final = 0.001
 BATTERY: Final = BatterySpec(
     capacity_wh=100_000.0, charge_w=50_000.0, discharge_w=50_000.0, wear_eur_per_kwh=0.02
 )
@@ -111,26 +116,22 @@ def plan_times(rounds: int = 41) -> PlanTimes:
     return PlanTimes(middle["cold"], middle["cold_floor"], middle["warm"], middle["warm_floor"])
 
 
-def whole_plan_ms(count: int = 300) -> Floats:
-    """Return how long each plan took with its forecast, with 60 days of history behind it."""
+def plans(count: int) -> Iterator[Callable[[], object]]:
+    """Yield what makes each next plan with its forecast, with 60 days of history behind it."""
     series = lab(60 + 3 + count // DAY)
     planning = SitePlanning(
         tariff=tariff(), battery=BATTERY, connection=Connection(), strategy=Strategy.AUTOMATIC
     )
     pv_w = series.pv_per_kwp * 30_000.0
-    for first in range(0, 60 * DAY, 4):
-        part = slice(first, first + 4)
-        net_w = series.load_w[part] - pv_w[part]
-        planning.close(int(series.starts[first]), series.load_w[part], pv_w[part], net_w)
-        planning.load.forecast(STEPS)
-        planning.pv.forecast(STEPS)
-    result = []
-    for step in range(60 * DAY, 60 * DAY + count):
-        begun = time.perf_counter()
+    net_w = series.load_w - pv_w
+    past = slice(0, 60 * DAY)
+    learn(planning, START_S, series.load_w[past], pv_w[past], net_w[past])
+
+    def make(step: int) -> None:
         one = slice(step - 1, step)
         if step > 60 * DAY:
-            net_w = series.load_w[one] - pv_w[one]
-            planning.close(int(series.starts[step - 1]), series.load_w[one], pv_w[one], net_w)
+            start_s = int(series.starts[step - 1])
+            planning.close(start_s, series.load_w[one], pv_w[one], net_w[one])
         planning.plan(
             planning.problem(
                 datetime.fromtimestamp(int(series.starts[step]), UTC),
@@ -140,8 +141,50 @@ def whole_plan_ms(count: int = 300) -> Floats:
                 day_ahead=series.price[step : step + STEPS],
             )
         )
+
+    for step in range(60 * DAY, 60 * DAY + count):
+        yield partial(make, step)
+
+
+def whole_plan_ms(count: int = 300) -> Floats:
+    """Return how long each plan took."""
+    result = []
+    for make in plans(count):
+        begun = time.perf_counter()
+        make()
         result.append(1000.0 * (time.perf_counter() - begun))
     return np.array(result)
+
+
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """How late an event loop was that looked every millisecond, ms."""
+
+    idle: Floats
+    planning: Floats
+
+
+async def loop_blocks(count: int = 300) -> Blocks:
+    """Let an event loop run beside plans that are made in a thread, as they are live."""
+    loop = asyncio.get_running_loop()
+    late_ms: list[float] = []
+
+    async def look() -> None:
+        while True:
+            due_s = loop.time() + LOOK_S
+            await asyncio.sleep(LOOK_S)
+            late_ms.append(1000.0 * (loop.time() - due_s))
+
+    ahead = await asyncio.to_thread(list, plans(count))
+    looking = asyncio.create_task(look())
+    await asyncio.sleep(count * 0.01)
+    idle, late_ms[:] = np.array(late_ms), []
+    for make in ahead:
+        await asyncio.to_thread(make)
+        await asyncio.sleep(0.0)
+    planning = np.array(late_ms)
+    looking.cancel()
+    return Blocks(idle=idle, planning=planning)
 
 
 @dataclass(frozen=True, slots=True)
