@@ -9,12 +9,12 @@ from itertools import pairwise
 from typing import Final
 
 from homeassistant.components.sensor import SensorDeviceClass, SensorEntity, SensorStateClass
-from homeassistant.const import EntityCategory, UnitOfPower, UnitOfRatio
+from homeassistant.const import EntityCategory, UnitOfRatio
 
 from .core.plan import PlanReason, PlanSource, PlanStep, ShadowPrices
 from .entity import Pace, Shown
 from .planning import PlanningCoordinator
-from .sensor_tables import SITE_POWER, ComputeLoadSensorDescription
+from .sensor_tables import ComputeLoadSensorDescription, power_sensor
 from .site_sensor import CURRENCY, CoordinatedSensor
 
 MONEY: Final = Pace(step=float("inf"), every_s=900.0)
@@ -110,27 +110,6 @@ def _error(what: str, hours: int) -> Callable[[PlanningCoordinator], float | Non
     return value
 
 
-def _power(
-    key: str,
-    value_fn: Callable[[PlanningCoordinator], float | None],
-    *,
-    category: EntityCategory | None = None,
-    pace: Pace = SITE_POWER,
-) -> PlanSensorDescription:
-    return ComputeLoadSensorDescription(
-        key=key,
-        translation_key=key,
-        device_class=SensorDeviceClass.POWER,
-        state_class=SensorStateClass.MEASUREMENT,
-        native_unit_of_measurement=UnitOfPower.WATT,
-        suggested_unit_of_measurement=UnitOfPower.KILO_WATT,
-        suggested_display_precision=2,
-        entity_category=category,
-        pace=pace,
-        value_fn=value_fn,
-    )
-
-
 def _moment(key: str, value_fn: Callable[[PlanningCoordinator], Shown]) -> PlanSensorDescription:
     return ComputeLoadSensorDescription(
         key=key,
@@ -172,9 +151,9 @@ PLAN_SENSORS: tuple[PlanSensorDescription, ...] = (
         options=[reason.value for reason in PlanReason],
         value_fn=_of_step(lambda step: step.reason.value),
     ),
-    _power("planned_battery_power", _of_step(lambda step: step.battery_w)),
-    _power("planned_grid_power", _of_step(lambda step: step.grid_w)),
-    _power("planned_peak", _highest_w),
+    power_sensor("planned_battery_power", _of_step(lambda step: step.battery_w)),
+    power_sensor("planned_grid_power", _of_step(lambda step: step.grid_w)),
+    power_sensor("planned_peak", _highest_w),
     ComputeLoadSensorDescription(
         key="planned_soc",
         translation_key="planned_soc",
@@ -201,7 +180,7 @@ PLAN_SENSORS: tuple[PlanSensorDescription, ...] = (
     _worth("power_worth", "kW", _shadow(lambda shadow: shadow.power_eur_per_kw)),
     _worth("peak_worth", "kW", _shadow(lambda shadow: shadow.peak_eur_per_kw)),
     *(
-        _power(
+        power_sensor(
             f"{what}_error_{hours}h",
             _error(what, hours),
             category=EntityCategory.DIAGNOSTIC,

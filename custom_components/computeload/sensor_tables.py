@@ -58,9 +58,14 @@ type AssetSensorDescription = ComputeLoadSensorDescription[DeviceCoordinator]
 type ChannelSensorDescription = ComputeLoadSensorDescription[Values]
 
 
-def _site_power(
-    key: str, value_fn: Callable[[SiteData], float | None], pace: Pace = SITE_POWER
-) -> SiteSensorDescription:
+def power_sensor[SourceT](
+    key: str,
+    value_fn: Callable[[SourceT], float | None],
+    pace: Pace = SITE_POWER,
+    *,
+    category: EntityCategory | None = None,
+) -> ComputeLoadSensorDescription[SourceT]:
+    """Describe a power of the site, W, shown in kW."""
     return ComputeLoadSensorDescription(
         key=key,
         translation_key=key,
@@ -69,23 +74,24 @@ def _site_power(
         native_unit_of_measurement=UnitOfPower.WATT,
         suggested_unit_of_measurement=UnitOfPower.KILO_WATT,
         suggested_display_precision=2,
+        entity_category=category,
         pace=pace,
         value_fn=value_fn,
     )
 
 
 SITE_SENSORS: tuple[SiteSensorDescription, ...] = (
-    _site_power("load_power", lambda site: site.load_power_w),
-    _site_power("grid_power", lambda site: site.grid_power_w),
-    _site_power("pv_power", lambda site: site.pv_power_w),
-    _site_power("battery_power", lambda site: site.battery_power_w),
-    _site_power("running_mean", lambda site: site.running_mean_w),
-    _site_power("projected_mean", lambda site: site.projected_mean_w),
+    power_sensor("load_power", lambda site: site.load_power_w),
+    power_sensor("grid_power", lambda site: site.grid_power_w),
+    power_sensor("pv_power", lambda site: site.pv_power_w),
+    power_sensor("battery_power", lambda site: site.battery_power_w),
+    power_sensor("running_mean", lambda site: site.running_mean_w),
+    power_sensor("projected_mean", lambda site: site.projected_mean_w),
     # While a peak is shaved the headroom moves around zero, where no share of it is small.
-    _site_power("headroom", lambda site: site.headroom_w, Pace(step=250.0, every_s=120.0)),
-    _site_power("target", lambda site: site.target_w),
-    _site_power("billed_peak", lambda site: site.billed_peak_w),
-    _site_power("battery_setpoint", lambda site: site.setpoint_w),
+    power_sensor("headroom", lambda site: site.headroom_w, Pace(step=250.0, every_s=120.0)),
+    power_sensor("target", lambda site: site.target_w),
+    power_sensor("billed_peak", lambda site: site.billed_peak_w),
+    power_sensor("battery_setpoint", lambda site: site.setpoint_w),
     ComputeLoadSensorDescription(
         key="soc",
         translation_key="site_soc",
