@@ -19,7 +19,7 @@ async def test_a_preset_with_own_figures_is_shown_and_saved(
     own = {"preset": "nl_ms", "rate": 2.4, "contract_kw": 60.0}
     result = await answer(hass, result, own)
     assert result["step_id"] == "understood"
-    assert "- monthly peak: 2.4 EUR / month (15 min)" in told(result)["charges"]
+    assert "- monthly peak: 2.4 EUR/kW per month (15 min)" in told(result)["charges"]
     assert told(result)["prices"] == "? / ?"
     result = await answer(hass, result, {})
     assert result["type"] is FlowResultType.CREATE_ENTRY
@@ -56,7 +56,7 @@ async def test_an_own_document_begins_from_an_example_and_every_mistake_is_told(
     assert "adder" in told(result)["details"]
     right = example.replace("rate_eur_per_kw: 0.0", "rate_eur_per_kw: 6.0")
     result = await answer(hass, result, {"document": right})
-    assert told(result)["charges"] == "- monthly peak: 6 EUR / period (15 min)"
+    assert told(result)["charges"] == "- monthly peak: 6 EUR/kW per period (15 min)"
     await answer(hass, result, {})
     assert site.options == {"tariff": {"document": right}}
     result = await open_page(hass, site, "tariff")

@@ -20,6 +20,7 @@ from .core.tariff import (
     prices_at,
 )
 from .core.tariff.choice import CONTRACT_KW, DOCUMENT, EXPORT_ADDER, IMPORT_ADDER, PRESET, RATE
+from .core.tariff.spec import DemandQuantity, Op, PriceKind
 from .forms import choice, figure
 from .observing import measured
 from .options_steps import Answers, OptionsSteps
@@ -165,7 +166,11 @@ def _rate(charge: DemandCharge, currency: str) -> str:
     steps = ", ".join(
         f"{rate:g}" if level == 0.0 else f"> {level:g} kW: {rate:g}" for level, rate in price.rates
     )
-    return f"{steps} {currency} / {price.span.value}"
+    if charge.pick.op is Op.HOURS:
+        return f"{steps} {currency}/h"
+    apparent = charge.quantity is DemandQuantity.IMPORT_KVA
+    unit = "" if price.kind is PriceKind.STEP else "/kVA" if apparent else "/kW"
+    return f"{steps} {currency}{unit} per {price.span.value}"
 
 
 def _planning_errors(answers: Answers) -> dict[str, str]:

@@ -64,6 +64,9 @@ LASTING: Final = 4
 MOMENTARY: Final = frozenset({Check.FRESHNESS})
 """What may fail for a while without disproving anything: control itself looks after it."""
 
+DISPROVING: Final = frozenset({Check.SIGN, Check.ROLE})
+"""What makes control do harm without knowing it. A wrong unit it sees for itself, and waits."""
+
 WITHOUT_MEANING: Final = frozenset(
     {
         CONF_ACCEPT_STUCK,
@@ -357,14 +360,13 @@ class SiteProof:
             self._lasting[key] = self._lasting.get(key, 0) + 1
             if self._lasting[key] == LASTING:
                 self._entry.async_create_task(self._hass, self._async_raise(finding))
-                if finding in blocking([finding], self.subjects):
+                if finding.check in DISPROVING and blocking([finding], self.subjects):
                     self._entry.async_create_task(self._hass, self._async_disproven(finding))
 
     async def _async_disproven(self, finding: Finding) -> None:
         """Give the batteries back: what control relies on has turned out to be wrong."""
         controller = self._runtime.controller
-        momentary = finding.check in MOMENTARY
-        if momentary or self.accepted or not controller.settings.enabled:
+        if self.accepted or not controller.settings.enabled:
             return
         sentence = await async_sentence(self._hass, finding)
         name = self.name_of(finding.asset_id)

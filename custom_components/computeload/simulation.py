@@ -24,7 +24,7 @@ from .const import (
 )
 from .coordinator import ComputeLoadConfigEntry
 from .core.ledger import EXPORT, IMPORT, Channel, Flow, Origin, Quarter, Role
-from .core.model import AssetKind
+from .core.model import AssetKind, Reason
 from .core.tariff import prices_at
 from .simulator.scenario import DEVICES, GRID, Scenario, load_scenario
 
@@ -131,6 +131,9 @@ async def async_give_past(entry: ComputeLoadConfigEntry) -> None:
                 start=each.start,
                 origin=Origin.IMPORTED,
                 flows=flows,
+                commands=1,
+                reason=Reason.PEAK if sum(each.discharged_wh.values()) else Reason.RECHARGE,
+                target_w=scenario.target_peak_w,
                 price_import=buy,
                 price_export=sell,
             )

@@ -135,12 +135,12 @@ function planView(site, title, path) {
       type: "grid",
       cards: present([
         heading("Bill and savings", "mdi:piggy-bank-outline"),
-        tile(own.savings_month, wide),
-        tile(own.savings_today),
-        tile(own.savings_year),
-        tile(own.bill_month),
-        tile(own.bill_year),
-        tile(own.shadow_month, wide),
+        tile(own.savings_month, "Saved this month", wide),
+        tile(own.savings_today, "Saved today"),
+        tile(own.savings_year, "Saved this year"),
+        tile(own.bill_month, "Bill, this month"),
+        tile(own.bill_year, "Bill, this year"),
+        tile(own.shadow_month, "Would have saved while off, this month", wide),
       ]),
     },
   ];
