@@ -1,6 +1,7 @@
 """Job energy: what each used, by hand, and always no more and no less than the meter says."""
 
 from dataclasses import replace
+import json
 import math
 from typing import Any
 
@@ -109,6 +110,29 @@ def test_less_than_a_milliwatt_hour_is_not_lost() -> None:
     for _ in range(1000):
         account.add(replace(HOUR, energy_wh=0.0004))
     assert account.total.energy_mwh == 400
+
+
+def test_an_account_survives_storage_and_goes_on() -> None:
+    account = JobEnergy()
+    account.add(replace(HOUR, energy_wh=1000.0004))
+    again = JobEnergy().restore(json.loads(json.dumps(account.to_state())))
+    for each in (account, again):
+        each.add(replace(HOUR, energy_wh=1000.0004))
+    assert again.to_state() == account.to_state()
+    assert again.total.energy_mwh == 2_000_001
+
+
+def test_an_account_that_does_not_add_up_is_refused_and_changes_nothing() -> None:
+    account = JobEnergy()
+    account.add(HOUR)
+    before = account.to_state()
+    with pytest.raises(ValueError, match="add up"):
+        account.restore(before | {"total": [5, 0.0, 0.0]})
+    with pytest.raises(ValueError, match="owed"):
+        account.restore(before | {"owed_mwh": math.nan})
+    with pytest.raises(ValueError, match="cost"):
+        account.restore(before | {"total": [1_000_000, math.nan, 0.0]})
+    assert account.to_state() == before
 
 
 @pytest.mark.parametrize("field", ["seconds", "energy_wh", "overhead_wh", "idle_node_w"])

@@ -6,12 +6,12 @@ What no job bears is nobody's. All is counted in whole milliwatt-hours, shared o
 largest remainder, so that the shares add up to the meter, interval by interval and for ever.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 import heapq
 import math
-from typing import Final
+from typing import Any, Final, Self
 
 import numpy as np
 
@@ -123,8 +123,8 @@ class JobEnergy:
     total: Used = field(default_factory=Used)
     """All that the meters counted."""
     _tables: dict[By, dict[str, Used]] = field(default_factory=lambda: {by: {} for by in By})
-    _owed_wh: float = 0.0
-    """Less than a milliwatt-hour, which the next interval takes over."""
+    _owed_mwh: float = 0.0
+    """Less than one, which the next interval takes over."""
 
     def add(self, metered: Metered) -> None:
         """Share one interval out; raises ValueError for what no meter can have counted."""
@@ -132,9 +132,9 @@ class JobEnergy:
         it_wh = _positive("energy_wh", metered.energy_wh)
         overhead_wh = _positive("overhead_wh", metered.overhead_wh)
         idle_w = _positive("idle_node_w", metered.idle_node_w)
-        wanted = (it_wh + overhead_wh) * _MWH + self._owed_wh
+        wanted = (it_wh + overhead_wh) * _MWH + self._owed_mwh
         total_mwh = max(round(wanted), 0)
-        self._owed_wh = wanted - total_mwh
+        self._owed_mwh = wanted - total_mwh
         jobs, weights = self._weights(metered, seconds, it_wh, idle_w)
         shares = apportion(total_mwh, weights) if total_mwh else np.zeros(len(weights), np.int64)
         for job, share in zip((*jobs, None), shares.tolist(), strict=True):
@@ -165,6 +165,36 @@ class JobEnergy:
     def all(self, by: By) -> dict[str, Used]:
         """Return all that is kept, nobody and the others among it; adds up to the total."""
         return dict(self._tables[by])
+
+    def to_state(self) -> dict[str, Any]:
+        """Return the account ready for JSON."""
+        return {
+            "owed_mwh": self._owed_mwh,
+            "total": _plain(self.total),
+            "tables": {
+                str(by): {name: _plain(used) for name, used in table.items()}
+                for by, table in self._tables.items()
+            },
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> Self:
+        """Take an account from JSON in place of this one, which is returned.
+
+        Raises KeyError, TypeError or ValueError for another thing, or for shares that do not
+        add up to the total, and then changes nothing.
+        """
+        total, owed_mwh = _from_plain(state["total"]), float(state["owed_mwh"])
+        tables = {
+            by: {str(name): _from_plain(used) for name, used in state["tables"][by].items()}
+            for by in By
+        }
+        for by, table in tables.items():
+            if sum(used.energy_mwh for used in table.values()) != total.energy_mwh:
+                raise ValueError(f"{by}: the shares do not add up to the total")
+        if not abs(owed_mwh) <= 1.0:
+            raise ValueError(f"owed_mwh: {owed_mwh} is more than is ever owed")
+        self.total, self._owed_mwh, self._tables = total, owed_mwh, tables
+        return self
 
     def _weights(
         self, metered: Metered, seconds: float, it_wh: float, idle_w: float
@@ -219,6 +249,17 @@ def _used(energy_mwh: int, metered: Metered) -> Used:
     return Used(
         energy_mwh, kwh * price if known(price) else 0.0, kwh * carbon if known(carbon) else 0.0
     )
+
+
+def _plain(used: Used) -> list[float]:
+    return [used.energy_mwh, used.cost_eur, used.co2_g]
+
+
+def _from_plain(state: Any) -> Used:
+    energy_mwh, cost_eur, co2_g = state
+    if not math.isfinite(cost_eur) or not math.isfinite(co2_g):
+        raise ValueError("cost_eur, co2_g: not a number")
+    return Used(int(energy_mwh), float(cost_eur), float(co2_g))
 
 
 def _cut(table: dict[str, Used], size: int, keep: set[str]) -> None:
