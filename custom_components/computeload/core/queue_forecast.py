@@ -116,11 +116,16 @@ class QueueForecast:
 
     start_s: float
     """Unix seconds, start of the first step."""
-    scenarios_w: Floats
-    """Shape (scenarios, steps)."""
-    arrivals: tuple[Arrival, ...]
     arriving_w: Floats
-    """Of all scenarios the mean of what waiting jobs alone add, shape (steps,)."""
+    """What waiting jobs add, shape (scenarios, steps)."""
+    leaving_w: Floats
+    """What running jobs that have ended no longer draw, shape (scenarios, steps)."""
+    arrivals: tuple[Arrival, ...]
+
+    @property
+    def scenarios_w(self) -> Floats:
+        """Return the change in each scenario, shape (scenarios, steps)."""
+        return self.arriving_w - self.leaving_w
 
     @property
     def mean_w(self) -> Floats:
@@ -140,7 +145,8 @@ class QueueForecast:
         forecast's, shape (steps,). A load that is above the target without them is no train.
         """
         load_w = base_w + self.mean_w
-        above = (load_w > target_w) & (load_w - self.arriving_w <= target_w)
+        added_w = self.arriving_w.mean(axis=0)
+        above = (load_w > target_w) & (load_w - added_w <= target_w)
         if not above.any():
             return None
         first = int(np.argmax(above))
@@ -158,7 +164,7 @@ class QueueForecast:
             start_s=float(starts_s[0]),
             end_s=float(starts_s[1]),
             jobs=tuple(each.job_id for each in there),
-            power_w=float(self.arriving_w[first]),
+            power_w=float(added_w[first]),
             peak_w=float(stretch_w.max()),
             energy_wh=float((stretch_w - target_w).sum()) * STEP_S / 3600.0,
         )
@@ -205,7 +211,8 @@ def forecast_queue(
     leaving_w = _means(ends_s, now_w, steps)
     return QueueForecast(
         start_s=state.now_s,
-        scenarios_w=arriving_w - leaving_w,
+        arriving_w=arriving_w,
+        leaving_w=leaving_w,
         arrivals=tuple(
             Arrival(
                 job_id=job.job_id,
@@ -215,7 +222,6 @@ def forecast_queue(
             )
             for index, job in enumerate(pending)
         ),
-        arriving_w=arriving_w.mean(axis=0),
     )
 
 
