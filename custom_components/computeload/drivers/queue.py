@@ -1,0 +1,30 @@
+"""What the rest of the package may ask of any scheduler of compute jobs."""
+
+from datetime import datetime
+from typing import Protocol
+
+from ..core.queue import QueueState
+
+
+class Queue(Protocol):
+    """One cluster's scheduler. It is never asked to end a job.
+
+    Every method may raise DeviceError; none blocks, none retries, each ends within its own
+    timeout.
+    """
+
+    async def read(self) -> QueueState:
+        """Return jobs, nodes and partitions as they are now."""
+        ...
+
+    async def hold(self, job_id: str) -> None:
+        """Keep a pending job from starting until it is released."""
+        ...
+
+    async def release(self, job_id: str) -> None:
+        """Let a job start that was held."""
+        ...
+
+    async def defer(self, job_id: str, until: datetime) -> None:
+        """Keep a pending job from starting before a time (UTC-aware)."""
+        ...
