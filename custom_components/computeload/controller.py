@@ -216,7 +216,8 @@ class Controller(DataUpdateCoordinator[SiteData]):
         loop = self.hass.loop
         while True:
             await asyncio.sleep(self._stepped_s + WATCHDOG_S - loop.time())
-            if loop.time() - self._stepped_s >= WATCHDOG_S:
+            # The same sum as above: a difference could be too small by rounding, for ever.
+            if loop.time() >= self._stepped_s + WATCHDOG_S:
                 self._step(None)
 
     @callback
