@@ -3,7 +3,8 @@
 Jobs that end make room for jobs that nobody knew of, and expected starts slip; where that is
 the rule, a load that stays as it is is the better forecast. So the change of the load is
 fitted, lead by lead, to what was foretold to arrive and to leave (least absolute deviations,
-by reweighted least squares that forget; a ridge holds it at no credit until there is reason).
+by reweighted least squares that forget). Credit is given only at leads where the forecasts so
+fitted have lately missed by less than a load that stays.
 """
 
 from collections import deque
@@ -22,11 +23,13 @@ from .queue_forecast import QueueForecast
 _FADE: Final = 0.998
 """What one forecast ago weighs."""
 _RIDGE: Final = 0.01
-"""Of what was foretold on average, in squares, held against giving any credit."""
+"""Of what was foretold on average, in squares, held against fitting what is noise."""
 _LEAST_MISS: Final = 0.1
 """Misses below that share of what was foretold do not weigh more for being smaller."""
-_LEAST: Final = 20
-"""So many forecasts must have come due before any credit is given."""
+_LEAST: Final = 96
+"""So many forecasts, a day of them, must have come due before any credit is given."""
+_MOST_W: Final = 1e9
+"""No site changes by more; such a load is an error."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,6 +50,7 @@ class QueueCredit:
         self._squares = np.zeros((len(LEADS), 2, 2))
         self._products = np.zeros((len(LEADS), 2))
         self._count = np.zeros(len(LEADS))
+        self._missed_w = np.zeros((len(LEADS), 2))
 
     def foretold(self, forecast: QueueForecast, load_w: float) -> None:
         """Remember a forecast, and the load (W) when it was made, until it comes due."""
@@ -70,8 +74,9 @@ class QueueCredit:
 
     def shares(self) -> Floats:
         """Return the shares (0 to 1) that come true, shape (2, leads): arriving, leaving."""
-        shares = np.array([self._shares(index) for index in range(len(LEADS))])
-        return np.ascontiguousarray(shares.T)
+        earned = self._missed_w[:, 0] < self._missed_w[:, 1]
+        shares = np.array([self._fitted(index) for index in range(len(LEADS))])
+        return np.ascontiguousarray(np.where(earned[:, None], shares, 0.0).T)
 
     def believed(self, forecast: QueueForecast) -> QueueForecast:
         """Return the forecast with what comes true of it; its arrivals stay as they are."""
@@ -90,6 +95,7 @@ class QueueCredit:
             "squares": self._squares.tolist(),
             "products": self._products.tolist(),
             "count": self._count.tolist(),
+            "missed_w": self._missed_w.tolist(),
         }
 
     def restore(self, state: Mapping[str, Any]) -> Self:
@@ -99,26 +105,27 @@ class QueueCredit:
         """
         if state["leads"] != LEADS.tolist():
             raise ValueError("leads: learned for others than these")
-        names = ("squares", "products", "count")
-        own = (self._squares, self._products, self._count)
+        names = ("squares", "products", "count", "missed_w")
+        own = (self._squares, self._products, self._count, self._missed_w)
         found = [np.array(state[name], dtype=np.float64) for name in names]
         for name, new, old in zip(names, found, own, strict=True):
             if new.shape != old.shape or not np.isfinite(new).all():
                 raise ValueError(f"{name}: {old.shape} finite numbers are needed")
-        self._squares, self._products, self._count = found
+        self._squares, self._products, self._count, self._missed_w = found
         return self
 
     def _learn(self, index: int, told: Floats, change_w: float) -> None:
-        miss_w = abs(change_w - float(self._shares(index) @ told))
         size_w = float(np.abs(told).sum())
-        if size_w <= 0.0:
+        if size_w <= 0.0 or not abs(change_w) <= _MOST_W:
             return
+        miss_w = abs(change_w - float(self._fitted(index) @ told))
+        self._missed_w[index] = self._missed_w[index] * _FADE + (miss_w, abs(change_w))
         weight = 1.0 / max(miss_w, _LEAST_MISS * size_w)
         self._squares[index] = self._squares[index] * _FADE + weight * np.outer(told, told)
         self._products[index] = self._products[index] * _FADE + weight * told * change_w
         self._count[index] += 1.0
 
-    def _shares(self, index: int) -> Floats:
+    def _fitted(self, index: int) -> Floats:
         squares = self._squares[index]
         ridge = _RIDGE * float(np.trace(squares)) / 2.0
         if self._count[index] < _LEAST or not math.isfinite(ridge) or ridge <= 0.0:
