@@ -137,10 +137,12 @@ class SlurmLab:
 
     def stop(self) -> None:
         """End all that was started, jobs first, then in the reverse order."""
-        if "slurmctld" in self.running and "slurmd" in self.running:
-            self.clear()
-        for name in reversed(list(self.running)):
-            self._end(name)
+        try:
+            if "slurmctld" in self.running and "slurmd" in self.running:
+                self.clear()
+        finally:
+            for name in reversed(list(self.running)):
+                self._end(name)
 
     def clear(self) -> None:
         """Cancel all jobs, and wait until they are gone, as long as that is reasonable."""
