@@ -1,5 +1,6 @@
 """Job classes: what was seen of a job's like is expected of it, and little is believed little."""
 
+from itertools import pairwise
 import json
 import math
 
@@ -56,8 +57,9 @@ def test_a_stem_is_the_words_of_a_name(name: str, expected: str) -> None:
 
 def test_classes_are_nested_from_narrow_to_wide() -> None:
     keys = class_keys(job())
-    assert [len(key) for key in keys] == sorted((len(key) for key in keys), reverse=True)
-    assert all(narrow[: len(wide)] == wide for narrow in keys for wide in keys[-1:])
+    for narrow, wide in pairwise(keys):
+        assert len(narrow) > len(wide)
+        assert narrow[: len(wide)] == wide
 
 
 def test_a_job_of_unknown_kind_draws_what_nodes_and_gpus_draw() -> None:

@@ -11,7 +11,7 @@ import pytest
 from custom_components.computeload.core.forecast import QUANTILES
 from custom_components.computeload.core.job_classes import JobClasses, JobView
 from custom_components.computeload.core.queue_forecast import (
-    QueueState,
+    JobsNow,
     WaitErrors,
     forecast_queue,
 )
@@ -39,33 +39,33 @@ def waiting(name: str = "w", *, in_s: float | None = None, nodes: int = 2) -> Jo
 
 
 def test_an_empty_cluster_changes_nothing() -> None:
-    forecast = forecast_queue(QueueState(now_s=NOW_S), JobClasses())
+    forecast = forecast_queue(JobsNow(now_s=NOW_S), JobClasses())
     assert forecast.mean_w.tolist() == [0.0] * 192
     assert forecast.next_train(1000.0, 2000.0) is None
 
 
 def test_a_running_job_takes_its_power_away_when_its_like_ended() -> None:
     # After half an hour of the one that it takes; a time limit of four does not matter.
-    state = QueueState(now_s=NOW_S, running=[running(age_s=HOUR / 2)])
+    state = JobsNow(now_s=NOW_S, running=[running(age_s=HOUR / 2)])
     forecast = forecast_queue(state, sure())
     assert forecast.quantiles_w()[3, :4].tolist() == pytest.approx([0, 0, -1000, -1000], abs=20)
 
 
 def test_a_waiting_job_comes_when_it_is_expected_and_goes_when_its_like_went() -> None:
-    state = QueueState(now_s=NOW_S, pending=[waiting(in_s=HOUR / 2)])
+    state = JobsNow(now_s=NOW_S, pending=[waiting(in_s=HOUR / 2)])
     forecast = forecast_queue(state, sure())
     middle = forecast.quantiles_w()[3, :7].tolist()
     assert middle == pytest.approx([0, 0, 1000, 1000, 1000, 1000, 0], abs=20)
 
 
 def test_a_job_that_comes_within_a_step_counts_by_its_part_of_it() -> None:
-    state = QueueState(now_s=NOW_S, pending=[waiting(in_s=225.0)])
+    state = JobsNow(now_s=NOW_S, pending=[waiting(in_s=225.0)])
     forecast = forecast_queue(state, sure())
     assert forecast.mean_w[0] == pytest.approx(750.0, abs=15)
 
 
 def test_a_slow_rise_holds_as_much_energy_as_a_jump_half_way() -> None:
-    state = QueueState(now_s=NOW_S, pending=[waiting(in_s=0.0)])
+    state = JobsNow(now_s=NOW_S, pending=[waiting(in_s=0.0)])
     forecast = forecast_queue(state, sure(ramp_s=450.0))
     assert forecast.mean_w[0] == pytest.approx(750.0, abs=15)
 
@@ -74,13 +74,13 @@ def test_expectations_that_were_twice_too_late_are_halved() -> None:
     waits = WaitErrors()
     for _ in range(50):
         waits.learn(expected_s=HOUR, waited_s=HOUR / 2)
-    state = QueueState(now_s=NOW_S, pending=[waiting(in_s=HOUR)])
+    state = JobsNow(now_s=NOW_S, pending=[waiting(in_s=HOUR)])
     forecast = forecast_queue(state, sure(), waits)
     assert forecast.arrivals[0].start_s == pytest.approx(NOW_S + HOUR / 2)
 
 
 def test_in_turn_a_job_starts_when_enough_nodes_are_free() -> None:
-    state = QueueState(
+    state = JobsNow(
         now_s=NOW_S,
         running=[running(age_s=HOUR / 2)],
         pending=[waiting("first", nodes=3), waiting("second", nodes=1)],
@@ -94,12 +94,12 @@ def test_in_turn_a_job_starts_when_enough_nodes_are_free() -> None:
 
 
 def test_a_job_that_fits_starts_at_once() -> None:
-    state = QueueState(now_s=NOW_S, pending=[waiting()], free_nodes={"cpu": 2})
+    state = JobsNow(now_s=NOW_S, pending=[waiting()], free_nodes={"cpu": 2})
     assert forecast_queue(state, sure()).arrivals[0].start_s == NOW_S
 
 
 def test_a_job_that_is_larger_than_its_partition_never_starts_and_holds_up_nobody() -> None:
-    state = QueueState(
+    state = JobsNow(
         now_s=NOW_S, pending=[waiting("large", nodes=9), waiting("small")], free_nodes={"cpu": 2}
     )
     large, small = forecast_queue(state, sure()).arrivals
@@ -108,7 +108,7 @@ def test_a_job_that_is_larger_than_its_partition_never_starts_and_holds_up_nobod
 
 
 def test_nodes_promised_to_one_job_are_not_given_to_another() -> None:
-    state = QueueState(
+    state = JobsNow(
         now_s=NOW_S,
         pending=[waiting("promised", in_s=0.0), waiting("next")],
         free_nodes={"cpu": 2},
@@ -117,7 +117,7 @@ def test_nodes_promised_to_one_job_are_not_given_to_another() -> None:
 
 
 def test_the_next_train_says_when_which_jobs_and_how_much() -> None:
-    state = QueueState(
+    state = JobsNow(
         now_s=NOW_S,
         pending=[waiting("a", in_s=HOUR), waiting("b", in_s=HOUR, nodes=4)],
     )
@@ -132,17 +132,17 @@ def test_the_next_train_says_when_which_jobs_and_how_much() -> None:
 
 
 def test_what_stays_below_the_target_is_no_train() -> None:
-    state = QueueState(now_s=NOW_S, pending=[waiting(in_s=HOUR)])
+    state = JobsNow(now_s=NOW_S, pending=[waiting(in_s=HOUR)])
     assert forecast_queue(state, sure()).next_train(5000.0, 6100.0) is None
 
 
 def test_a_load_that_is_above_the_target_without_jobs_is_no_train() -> None:
-    state = QueueState(now_s=NOW_S, pending=[waiting(in_s=HOUR)])
+    state = JobsNow(now_s=NOW_S, pending=[waiting(in_s=HOUR)])
     assert forecast_queue(state, sure()).next_train(7000.0, 6000.0) is None
 
 
 def test_a_base_that_changes_is_taken_step_by_step() -> None:
-    state = QueueState(now_s=NOW_S, pending=[waiting(in_s=0.0)])
+    state = JobsNow(now_s=NOW_S, pending=[waiting(in_s=0.0)])
     base_w = np.full(192, 4000.0)
     base_w[2:] = 5500.0
     train = forecast_queue(state, sure()).next_train(base_w, 6000.0)
@@ -151,7 +151,7 @@ def test_a_base_that_changes_is_taken_step_by_step() -> None:
 
 
 def test_the_same_queue_gives_the_same_forecast() -> None:
-    state = QueueState(now_s=NOW_S, running=[running()], pending=[waiting()])
+    state = JobsNow(now_s=NOW_S, running=[running()], pending=[waiting()])
     one, other = (forecast_queue(state, JobClasses()).scenarios_w for _ in range(2))
     assert (one == other).all()
 
@@ -159,7 +159,7 @@ def test_the_same_queue_gives_the_same_forecast() -> None:
 @pytest.mark.parametrize("wrong", [{"steps": 0}, {"scenarios": 0}])
 def test_nothing_asked_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="at least 1"):
-        forecast_queue(QueueState(now_s=NOW_S), JobClasses(), **wrong)
+        forecast_queue(JobsNow(now_s=NOW_S), JobClasses(), **wrong)
 
 
 def test_wait_errors_survive_storage_and_stay_bounded() -> None:
@@ -199,7 +199,7 @@ JOBS = st.lists(
 def test_whatever_the_queue_quantiles_are_ordered_and_within_what_jobs_can_draw(
     run: list[JobView], wait: list[JobView], free: int, target_w: float
 ) -> None:
-    state = QueueState(now_s=NOW_S, running=run, pending=wait, free_nodes={"cpu": free})
+    state = JobsNow(now_s=NOW_S, running=run, pending=wait, free_nodes={"cpu": free})
     classes = JobClasses()
     forecast = forecast_queue(state, classes, scenarios=8)
     values = forecast.quantiles_w()

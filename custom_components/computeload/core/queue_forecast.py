@@ -68,7 +68,7 @@ class WaitErrors:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class QueueState:
+class JobsNow:
     """A cluster's jobs at one moment."""
 
     now_s: float
@@ -171,7 +171,7 @@ class QueueForecast:
 
 
 def forecast_queue(
-    state: QueueState,
+    state: JobsNow,
     classes: JobClasses,
     waits: WaitErrors | None = None,
     *,
@@ -265,7 +265,7 @@ def _means(starts_s: Floats, power_w: Floats, steps: int) -> Floats:
     return means
 
 
-def _starts(state: QueueState, ends_s: Floats, lasts_s: Floats, expected_s: Floats) -> list[float]:
+def _starts(state: JobsNow, ends_s: Floats, lasts_s: Floats, expected_s: Floats) -> list[float]:
     """Return when waiting jobs start in one scenario, in s from now; infinite: never.
 
     Jobs without an expected start take their turn in their partition; none overtakes. One
