@@ -129,7 +129,7 @@ async def async_give_past(entry: ComputeLoadConfigEntry) -> None:
                         flows[Channel(role, asset.subentry_id)] = Flow(energy_wh)
             yield Quarter(
                 start=each.start,
-                origin=Origin.IMPORTED,
+                origin=Origin.COUNTER,
                 flows=flows,
                 commands=1,
                 reason=Reason.PEAK if sum(each.discharged_wh.values()) else Reason.RECHARGE,
