@@ -21,7 +21,7 @@ PICTURES: Final[tuple[tuple[str, str, tuple[int, int], Scheme], ...]] = (
     ("dashboard-phone", "now", (390, 844), "dark"),
     ("plan", "plan", (1440, 840), "light"),
     ("plan-phone", "plan", (390, 844), "dark"),
-    ("devices", "devices", (1440, 900), "light"),
+    ("health", "health", (1440, 900), "light"),
 )
 """File, view, size in pixels and colour scheme."""
 DRAWN_MS: Final = 5000

@@ -52,4 +52,4 @@ async def test_a_site_that_does_not_run_is_told(
 
 
 def test_before_the_first_plan_there_are_no_steps() -> None:
-    assert plan_payload(PlanData()) == {"made": None, "steps": []}
+    assert plan_payload(PlanData(), "EUR") == {"made": None, "currency": "EUR", "steps": []}

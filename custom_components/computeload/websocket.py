@@ -12,7 +12,7 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr
 import voluptuous as vol
 
-from .const import DOMAIN
+from .const import CONF_CURRENCY, DOMAIN
 from .coordinator import ComputeLoadConfigEntry
 from .planning import PlanData
 
@@ -38,7 +38,9 @@ def subscribe_plan(hass: HomeAssistant, connection: ActiveConnection, msg: dict[
 
     @callback
     def send() -> None:
-        connection.send_message(event_message(msg["id"], plan_payload(planning.data)))
+        connection.send_message(
+            event_message(msg["id"], plan_payload(planning.data, entry.data[CONF_CURRENCY]))
+        )
 
     connection.subscriptions[msg["id"]] = planning.async_add_listener(send)
     connection.send_result(msg["id"])
@@ -55,11 +57,11 @@ def _site(hass: HomeAssistant, device_id: str) -> ComputeLoadConfigEntry | None:
     return None
 
 
-def plan_payload(data: PlanData) -> dict[str, Any]:
+def plan_payload(data: PlanData, currency: str) -> dict[str, Any]:
     """Return a plan as columns for a chart: W, state of charge 0..1, money per kWh, Unix ms."""
     plan, problem = data.plan, data.problem
     if plan is None or problem is None:
-        return {"made": None, "steps": []}
+        return {"made": None, "currency": currency, "steps": []}
     rows = zip(
         plan.steps,
         problem.load_w.tolist(),
@@ -71,6 +73,7 @@ def plan_payload(data: PlanData) -> dict[str, Any]:
         "made": round(plan.made_at.timestamp() * 1000.0),
         "source": plan.source.value,
         "strategy": data.strategy.value,
+        "currency": currency,
         "steps": [
             {
                 "start": round(step.start.timestamp() * 1000.0),

@@ -94,7 +94,7 @@ async def test_the_dashboard_shows_numbers(
         await page.goto(f"{client.url}/{DASHBOARD}/plan")
         plan = page.locator("computeload-plan-card")
         said = re.compile(
-            r"the battery (gives|takes|rests).*, because .* per kWh, charged to \d+ %"
+            r"\d\d:\d\d to \d\d:\d\d: the battery (gives|takes|rests).*, because .*\."
         )
         await expect(plan.get_by_role("status")).to_have_text(said, timeout=PATIENCE_MS)
         first = await plan.get_by_role("status").inner_text()
@@ -104,12 +104,12 @@ async def test_the_dashboard_shows_numbers(
         assert await page.evaluate("document.documentElement.scrollWidth") <= width
         await page.screenshot(path=SHOTS / f"plan-{width}-{scheme}.png")
 
-        await page.goto(f"{client.url}/{DASHBOARD}/devices")
+        await page.goto(f"{client.url}/{DASHBOARD}/health")
         tiles = page.locator("hui-tile-card")
         await expect(tiles.first).to_be_visible(timeout=PATIENCE_MS)
         await expect(page.get_by_text("unavailable", exact=False)).to_have_count(0)
         assert await tiles.count() > 15
-        await page.screenshot(path=SHOTS / f"devices-{width}-{scheme}.png")
+        await page.screenshot(path=SHOTS / f"health-{width}-{scheme}.png")
         assert errors == []
 
 

@@ -4,27 +4,42 @@ import { ControlCard } from "./control-card.js";
 import { FlowCard } from "./flow-card.js";
 import { PlanCard } from "./plan-card.js";
 import { ComputeloadStrategy } from "./strategy.js";
+import { loadTexts, said } from "./texts.js";
 import { WindowCard } from "./window-card.js";
+
+const CARDS = { control: ControlCard, flow: FlowCard, plan: PlanCard, window: WindowCard };
 
 // While it boots, Home Assistant replaces the registry of custom elements: what is defined
 // before is lost without a word. Its own first element is defined after that.
 await customElements.whenDefined("home-assistant");
 
-const ELEMENTS = {
-  "computeload-control-card": ControlCard,
-  "computeload-flow-card": FlowCard,
-  "computeload-plan-card": PlanCard,
-  "computeload-window-card": WindowCard,
-  "ll-strategy-dashboard-computeload": ComputeloadStrategy,
-};
-for (const [name, element] of Object.entries(ELEMENTS)) {
-  if (!customElements.get(name)) customElements.define(name, element);
-}
+const define = (name, element) => customElements.get(name) ?? customElements.define(name, element);
+define("ll-strategy-dashboard-computeload", ComputeloadStrategy);
+for (const [name, card] of Object.entries(CARDS)) define(`computeload-${name}-card`, card);
 
-window.customStrategies ??= [];
-window.customStrategies.push({
+// Read when somebody adds a dashboard or a card, by which time the texts are there.
+(window.customStrategies ??= []).push({
   type: "computeload",
   strategyType: "dashboard",
   name: "Computeload",
-  description: "Power flow, the running metering window and the controller of every site",
+  get description() {
+    return said("about.dashboard");
+  },
 });
+(window.customCards ??= []).push(
+  ...Object.keys(CARDS).map((name) => ({
+    type: `computeload-${name}-card`,
+    preview: true,
+    get name() {
+      return said(`about.${name}`);
+    },
+    get description() {
+      return said(`about.${name}_more`);
+    },
+  })),
+);
+
+await window.hassConnection;
+const home = document.querySelector("home-assistant");
+while (!home.hass?.loadBackendTranslation) await new Promise((soon) => setTimeout(soon, 100));
+await loadTexts(home.hass);

@@ -1,6 +1,8 @@
 // What the controller does, and why, in plain words.
 
-import { SiteCard, element, kilowatts, showMore } from "./card.js";
+import { SiteCard, showMore } from "./card.js";
+import { element, pressed } from "./dom.js";
+import { kilowatts } from "./format.js";
 import { base, shown } from "./site.js";
 
 const ICONS = {
@@ -17,29 +19,34 @@ const ICONS = {
 
 export class ControlCard extends SiteCard {
   draw(site) {
-    const hass = this.hass;
+    const { hass, say } = this;
     const { controller_state: state, controller_reason: reason } = site.entities;
     const now = hass.states[state]?.state;
-    const told = base(hass, site.entities.battery_setpoint);
-    const is = (key) => hass.states[site.entities[key]]?.state === "on";
-    const warning = is("peak_unavoidable")
-      ? "The target will not hold in this window: the batteries cannot give enough."
-      : is("peak_at_risk") && now !== "shaving"
-        ? "Without the batteries this window would end above the target."
-        : null;
-    const head = element(
-      "button",
-      { class: "head" },
-      element("ha-icon", { icon: ICONS[now] ?? "mdi:help" }),
-      element("b", {}, state ? shown(hass, state) : "No data"),
-      told ? element("span", { class: "muted" }, `${told > 0 ? "giving" : "taking"} ${kilowatts(hass, Math.abs(told))}`) : "",
-    );
-    if (state) head.addEventListener("click", () => showMore(this, state));
+    const warning = this._warning(site, now);
     this._body.replaceChildren(
-      head,
+      pressed(
+        () => state && showMore(this, state),
+        { class: "head" },
+        element("ha-icon", { icon: ICONS[now] ?? "mdi:help" }),
+        element("b", {}, state ? shown(hass, state) : say("common.no_data")),
+        element("span", { class: "muted" }, this._told(base(hass, site.entities.battery_setpoint))),
+      ),
       element("p", {}, reason ? shown(hass, reason) : ""),
       warning ? element("p", { class: "warning", role: "status" }, warning) : "",
     );
+  }
+
+  /** Say what the batteries are told, W. */
+  _told(watts) {
+    if (!watts) return "";
+    const values = { power: kilowatts(this.hass, Math.abs(watts)) };
+    return watts > 0 ? this.say("control.giving", values) : this.say("control.taking", values);
+  }
+
+  _warning(site, now) {
+    const is = (key) => this.hass.states[site.entities[key]]?.state === "on";
+    if (is("peak_unavoidable")) return this.say("control.unavoidable");
+    return is("peak_at_risk") && now !== "shaving" ? this.say("control.at_risk") : null;
   }
 
   static css = `
@@ -47,7 +54,6 @@ export class ControlCard extends SiteCard {
     .head b { font-weight: 500; flex: 1; }
     .head ha-icon { color: var(--primary-color); }
     .head .muted { font-size: 14px; }
-    p { margin: 10px 0 0; line-height: 1.4; }
     .warning { border-left: 4px solid var(--warning-color); padding-left: 10px; }
   `;
 }

@@ -1,16 +1,18 @@
 // The power flow: who gives, who takes, how much.
 
-import { SiteCard, drawn, element, kilowatts, showMore } from "./card.js";
+import { SiteCard, showMore } from "./card.js";
+import { drawn, element, pressed } from "./dom.js";
+import { kilowatts } from "./format.js";
 import { base, branches, shortName, shown } from "./site.js";
 
 const IDLE_W = 25;
 /** Less than this is noise, and drawn as rest. */
 
 const NODES = {
-  pv: { x: 160, y: 46, key: "pv_power", icon: "mdi:solar-power-variant", name: "PV" },
-  grid: { x: 46, y: 150, key: "grid_power", icon: "mdi:transmission-tower", name: "Grid" },
-  load: { x: 274, y: 150, key: "load_power", icon: "mdi:server", name: "Load" },
-  battery: { x: 160, y: 254, key: "battery_power", icon: "mdi:battery", name: "Battery" },
+  pv: { x: 160, y: 46, key: "pv_power", icon: "mdi:solar-power-variant" },
+  grid: { x: 46, y: 150, key: "grid_power", icon: "mdi:transmission-tower" },
+  load: { x: 274, y: 150, key: "load_power", icon: "mdi:server" },
+  battery: { x: 160, y: 254, key: "battery_power", icon: "mdi:battery" },
 };
 const CENTRE = { x: 160, y: 150 };
 const RADIUS = 42;
@@ -41,46 +43,43 @@ export class FlowCard extends SiteCard {
   }
 
   _node(site, id, node, entity, watts) {
-    const hass = this.hass;
+    const { hass, say } = this;
     const charge = id === "battery" ? site.entities.site_soc : undefined;
-    const label = words(id, watts);
-    const button = element(
-      "button",
+    const does = say(words(id, watts));
+    const amount = kilowatts(hass, watts === null ? null : Math.abs(watts));
+    return pressed(
+      () => showMore(this, entity),
       {
         class: `node ${id}`,
         style: `left:${node.x - RADIUS}px;top:${node.y - RADIUS}px`,
-        "aria-label": `${node.name}: ${label} ${kilowatts(hass, watts === null ? null : Math.abs(watts))}`,
+        "aria-label": `${say(`tile.${id}`)}: ${does} ${amount}`,
       },
       element("ha-icon", { icon: node.icon }),
-      element("b", {}, kilowatts(hass, watts === null ? null : Math.abs(watts))),
-      element("small", {}, charge ? `${label} · ${shown(hass, charge)}` : label),
+      element("b", {}, amount),
+      element("small", {}, charge ? `${does} · ${shown(hass, charge)}` : does),
     );
-    button.addEventListener("click", () => showMore(this, entity));
-    return button;
   }
 
   _branches(site) {
-    const hass = this.hass;
+    const { hass, say } = this;
     const all = branches(site)
       .map((id) => ({ id, watts: base(hass, id) }))
       .sort((a, b) => (b.watts ?? -1) - (a.watts ?? -1));
     const most = Math.max(1, ...all.map((branch) => branch.watts ?? 0));
     const rows = all.slice(0, BRANCHES_SHOWN).map(({ id, watts }) => {
       const bar = element("i", { style: `width:${(100 * Math.max(watts ?? 0, 0)) / most}%` });
-      const row = element(
-        "button",
+      return pressed(
+        () => showMore(this, id),
         { class: "branch" },
         element("span", { class: "name" }, shortName(hass, id)),
         element("span", { class: "watts" }, kilowatts(hass, watts)),
         element("span", { class: "bar" }, bar),
       );
-      row.addEventListener("click", () => showMore(this, id));
-      return row;
     });
     if (!rows.length) return null;
     const hidden = all.length - rows.length;
-    const rest = hidden > 0 ? element("div", { class: "muted" }, `and ${hidden} smaller ones`) : null;
-    return element("div", { class: "branches", role: "group", "aria-label": "Branches" }, ...rows, rest ?? "");
+    const rest = hidden > 0 ? element("div", { class: "muted" }, say("flow.more", { count: hidden })) : null;
+    return element("div", { class: "branches", role: "group", "aria-label": say("common.branches") }, ...rows, rest);
   }
 
   static css = `
@@ -115,13 +114,13 @@ export class FlowCard extends SiteCard {
   `;
 }
 
-/** Say what a flow of this sign means. */
+/** Return the text for what a flow of this sign means. */
 function words(id, watts) {
-  if (watts === null) return "no data";
-  if (Math.abs(watts) < IDLE_W) return "idle";
-  if (id === "grid") return watts > 0 ? "imports" : "exports";
-  if (id === "battery") return watts > 0 ? "gives" : "takes";
-  return id === "pv" ? "gives" : "uses";
+  if (watts === null) return "flow.no_data";
+  if (Math.abs(watts) < IDLE_W) return "flow.idle";
+  if (id === "grid") return watts > 0 ? "flow.imports" : "flow.exports";
+  if (id === "battery") return watts > 0 ? "flow.gives" : "flow.takes";
+  return id === "pv" ? "flow.gives" : "flow.uses";
 }
 
 /** Return the wire between a node and the centre, with an arrow the way the power goes. */

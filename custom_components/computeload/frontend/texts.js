@@ -1,0 +1,17 @@
+// What the dashboard says: Home Assistant's translations of this integration, in the user's
+// language, with English where a language has no word. There is no text in these modules.
+
+const DOMAIN = "computeload";
+const CATEGORY = "config_panel";
+
+let latest = null;
+
+/** Load the texts of the user's language; return what finds one: `say(key, values)`. */
+export async function loadTexts(hass) {
+  const localize = await hass.loadBackendTranslation(CATEGORY, DOMAIN);
+  latest = (key, values) => localize(`component.${DOMAIN}.${CATEGORY}.${key}`, values);
+  return latest;
+}
+
+/** Return a text where nobody can wait for it; the key while the texts are not there yet. */
+export const said = (key) => latest?.(key) || key;

@@ -1,0 +1,137 @@
+// Which cards each view has: built-in ones wherever Home Assistant has one.
+
+import { branches, shortName } from "./site.js";
+
+const HISTORY_H = 1;
+const ADD = "/config/integrations/dashboard/add?domain=computeload";
+const WIDE = { grid_options: { columns: 12 } };
+const FULL = { grid_options: { columns: "full" } };
+
+/** Without the name of the device, which the heading above says already. */
+const OWN_NAME = { type: "entity" };
+
+const heading = (text, icon, more = {}) => ({ type: "heading", heading: text, icon, ...more });
+const section = (head, cards, more = {}) => ({ type: "grid", cards: [head, ...cards.filter(Boolean)], ...more });
+const tile = (entity, name = OWN_NAME, options = {}) => (entity ? { type: "tile", entity, name, ...options } : null);
+const own = (type, site, options = {}) => ({ type: `custom:computeload-${type}-card`, site: site.id, ...options });
+
+/** Return the views of one site. */
+export const siteViews = (hass, say, site) => [
+  nowView(hass, say, site),
+  planView(say, site),
+  healthView(say, site),
+];
+
+const view = (say, path, icon, sections, columns = 3) => ({
+  title: say(`view.${path}`),
+  path,
+  icon,
+  type: "sections",
+  max_columns: columns,
+  sections,
+});
+
+export function emptyView(say) {
+  const link = `**[${say("empty.add")}](${ADD})** – ${say("empty.hint")}`;
+  const content = [`## ${say("empty.title")}`, say("empty.what"), link].join("\n\n");
+  return view(say, "now", "mdi:lightning-bolt", [{ type: "grid", cards: [{ type: "markdown", content }] }], 1);
+}
+
+/** Return the first view of a dashboard of several sites; it leads to the views of each. */
+export function sitesView(say, sites) {
+  const sections = sites.map((site, i) => {
+    const links = PATHS.map((path) => `[${say(`view.${path}`)}](${path}-${i + 1})`).join(" · ");
+    const cards = [own("flow", site), own("window", site), own("control", site), { type: "markdown", content: links, ...WIDE }];
+    return section(heading(site.name, "mdi:transmission-tower"), cards);
+  });
+  return { ...view(say, "now", "mdi:lightning-bolt", sections), title: say("heading.sites"), path: "sites" };
+}
+
+const PATHS = ["now", "plan", "health"];
+
+function nowView(hass, say, site) {
+  const its = site.entities;
+  const named = (entity, name) => entity && { entity, name };
+  const history = [
+    named(its.grid_power, say("tile.grid")),
+    named(its.load_power, say("tile.load")),
+    named(its.battery_power, say("tile.battery")),
+    site.assets.some((asset) => asset.kind === "pv") && named(its.pv_power, say("tile.pv")),
+  ].filter(Boolean);
+  return view(say, "now", "mdi:lightning-bolt", [
+    section(heading(say("heading.power_now"), "mdi:flash"), [own("flow", site)]),
+    section(heading(say("heading.control"), "mdi:chart-bell-curve"), [
+      own("window", site),
+      own("control", site),
+      tile(its.controller, OWN_NAME, { features: [{ type: "toggle" }], features_position: "inline", ...WIDE }),
+      tile(its.strategy, OWN_NAME, { features: [{ type: "select-options" }], ...WIDE }),
+      tile(its.target_peak, OWN_NAME, { features: [{ type: "numeric-input", style: "buttons" }], ...WIDE }),
+    ]),
+    section(heading(say("heading.last_hour"), "mdi:chart-line"), [
+      { type: "history-graph", hours_to_show: HISTORY_H, entities: history, ...WIDE },
+      branchesCard(hass, say, site),
+    ]),
+  ]);
+}
+
+function branchesCard(hass, say, site) {
+  const measured = branches(site);
+  if (!measured.length) return null;
+  return {
+    type: "statistics-graph",
+    title: say("heading.branches"),
+    entities: measured.map((entity) => ({ entity, name: shortName(hass, entity) })),
+    stat_types: ["mean"],
+    period: "5minute",
+    days_to_show: 1,
+    chart_type: "line",
+    hide_legend: measured.length > 8,
+    ...WIDE,
+  };
+}
+
+function planView(say, site) {
+  const its = site.entities;
+  return view(say, "plan", "mdi:calendar-clock", [
+    section(heading(say("heading.next_hours"), "mdi:calendar-clock"), [own("plan", site, FULL)], { column_span: 2 }),
+    section(heading(say("heading.planned"), "mdi:head-lightbulb-outline"), [
+      tile(its.plan_status, OWN_NAME, WIDE),
+      tile(its.plan_reason, OWN_NAME, WIDE),
+      tile(its.planned_battery_power, say("tile.battery")),
+      tile(its.planned_grid_power, say("tile.grid")),
+      tile(its.next_charge, say("tile.charges_next")),
+      tile(its.next_discharge, say("tile.gives_next")),
+      tile(its.planned_peak, say("tile.peak_24h")),
+      tile(its.target, say("common.target")),
+      tile(its.price, say("tile.market_price")),
+      tile(its.planned_soc, say("tile.charged_to")),
+    ]),
+    section(heading(say("heading.bill"), "mdi:piggy-bank-outline"), [
+      tile(its.savings_month, say("tile.saved_month"), WIDE),
+      tile(its.savings_today, say("tile.saved_today")),
+      tile(its.savings_year, say("tile.saved_year")),
+      tile(its.bill_month, say("tile.bill_month")),
+      tile(its.bill_year, say("tile.bill_year")),
+      tile(its.shadow_month, say("tile.shadow_month"), WIDE),
+    ]),
+  ]);
+}
+
+const KINDS = {
+  grid: "mdi:transmission-tower",
+  pv: "mdi:solar-power-variant",
+  battery: "mdi:battery",
+  load: "mdi:server",
+};
+
+function healthView(say, site) {
+  const devices = site.assets.map((asset) =>
+    section(
+      heading(asset.name, KINDS[asset.kind], {
+        tap_action: { action: "navigate", navigation_path: `/config/devices/device/${asset.id}` },
+      }),
+      asset.main.map((entity) => tile(entity)),
+    ),
+  );
+  return { ...view(say, "health", "mdi:heart-pulse", devices, 4), dense_section_placement: true };
+}
