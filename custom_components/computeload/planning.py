@@ -25,7 +25,7 @@ from .core.ledger_db import LedgerError
 from .core.ledger_read import Column, History
 from .core.plan import Floats, Plan, PlanError, PlanProblem
 from .core.planner import HAS_OPTIMISER
-from .core.planning import STEP_S, SitePlanning
+from .core.planning import STEP_S, Band, SitePlanning
 from .core.site import Strategy
 from .core.so_far import SoFar
 from .core.tariff import ChargeState, already_paid_w
@@ -63,6 +63,8 @@ class PlanData:
     """By window: the mean that costs nothing more. Empty without demand charges."""
     errors: dict[str, dict[int, tuple[float, float]]] = field(default_factory=dict)
     """Of load and PV, per lead in steps: the forecast's mean absolute error, persistence's."""
+    load_band: Band | None = None
+    """Where the load will probably be; None while nothing is known of it."""
 
 
 class PlanningCoordinator(DataUpdateCoordinator[PlanData]):
@@ -298,6 +300,9 @@ class PlanningCoordinator(DataUpdateCoordinator[PlanData]):
             if any(charges)
             else {},
             errors={"load": planning.load.errors(), "pv": planning.pv.errors()},
+            load_band=planning.load_band(problem.step_s, float(problem.load_w[0]))
+            if len(planning.load.past)
+            else None,
         )
 
     @callback

@@ -20,7 +20,7 @@ from .const import CONF_EXPORT_LIMIT_KW, DOMAIN, LOGGER
 from .coordinator import ComputeLoadConfigEntry
 from .core.ledger import QUARTER, Origin
 from .core.ledger_db import LedgerError
-from .core.ledger_read import Column, midnight
+from .core.ledger_read import Column, midnight, months
 from .core.plan import BatterySpec
 from .core.savings import COLUMNS, Account, Billed, Record, Span, Statement
 from .core.shadow import COLUMNS as SHADOW_COLUMNS, ShadowDay, shadow_day, shadowed
@@ -41,6 +41,8 @@ AMENDED: Final = timedelta(days=2)
 LEARNED: Final = timedelta(days=56)
 """So much of the past a shadow day learns from."""
 SHADOWS_AT_ONCE: Final = 2
+MONTHS: Final = 13
+"""So many are compared: this one with the same of the year before."""
 _PART: Final = 4 * 96
 """So many quarters are worked out at a time."""
 STORE_VERSION: Final = 1
@@ -56,6 +58,8 @@ class SavingsData:
     today: Statement | None = None
     month: Statement | None = None
     year: Statement | None = None
+    months: Mapping[str, Statement] = field(default_factory=dict)
+    """The last thirteen months that the ledger knows, the running one included, by YYYY-MM."""
     billed: Mapping[str, Billed] = field(default_factory=dict)
     """What each demand charge bills for its running period, by name."""
     shadow_day: Statement | None = None
@@ -187,9 +191,13 @@ class SavingsCoordinator(DataUpdateCoordinator[SavingsData]):
         self._fill(since, until, ground)
         record = Record.of(self._ledger.reader.history(COLUMNS, since, until))
         account = Account(self._tariff, record, ground.battery)
-        starts = (today, today.replace(day=1), first)
-        day, month, year = account.statements(
-            (midnight(each, self._zone), max(until, midnight(each, self._zone))) for each in starts
+        starts = (midnight(each, self._zone) for each in (today, today.replace(day=1), first))
+        labels = list(months(since, until, self._zone))[-MONTHS:]
+        day, month, year, *by_month = account.statements(
+            [
+                *((start, max(until, start)) for start in starts),
+                *((begin, end) for _, begin, end in labels),
+            ]
         )
         self._live_again(today, until, ground, shadows)
         shadow_last, shadow_month = self._shadow_statements(record, today, ground, shadows)
@@ -197,6 +205,7 @@ class SavingsCoordinator(DataUpdateCoordinator[SavingsData]):
             today=day,
             month=month,
             year=year,
+            months={label: each for (label, *_), each in zip(labels, by_month, strict=True)},
             billed={each.name: each for each in account.billed(ground.now)},
             shadow_day=shadow_last,
             shadow_month=shadow_month,

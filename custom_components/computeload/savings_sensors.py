@@ -183,6 +183,11 @@ def _description_of(charge: DemandCharge) -> BilledSensorDescription:
     return BILLED_KVA if charge.quantity is DemandQuantity.IMPORT_KVA else BILLED_KW
 
 
+def billed_unit(charge: DemandCharge) -> str | None:
+    """Return the unit of what a charge bills."""
+    return _description_of(charge).native_unit_of_measurement
+
+
 def savings_sensors(runtime: SiteRuntime) -> Iterator[SensorEntity]:
     """Yield the sensors of the accounts that the site has."""
     has_battery = bool(runtime.of_kind(AssetKind.BATTERY))

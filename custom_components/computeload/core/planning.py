@@ -7,6 +7,7 @@ each of them.
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 import math
 from typing import Final
 
@@ -45,6 +46,8 @@ _LEAST_GUARD_PRICE: Final = 0.02
 _BELOW_GUARD: Final = 0.05
 """The chance that a period ends below the level that is guarded."""
 _MARGIN_W: Final = 1e-3
+_BAND: Final = (0.1, 0.9)
+"""Quantiles of the load between which it is four times out of five."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +58,14 @@ class Connection:
     export_limit_w: float | None = None
     reserve_wh: float = 0.0
     carbon_eur_per_t: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Band:
+    """Between which powers the load of each step will be, four times out of five; shape (n,)."""
+
+    low_w: Floats
+    high_w: Floats
 
 
 class SitePlanning:
@@ -154,12 +165,7 @@ class SitePlanning:
         step_s = horizon(now, _FINE, _AHEAD)
         count = int(step_s.sum()) // STEP_S
         firsts = (np.cumsum(step_s) - step_s) // STEP_S
-        lengths = step_s // STEP_S
-
-        def by_step(quarters: Floats) -> Floats:
-            means: Floats = np.add.reduceat(quarters[:count], firsts) / lengths
-            return means
-
+        by_step = partial(_by_step, step_s=step_s)
         load_w = by_step(_ahead(self.load, load_now_w, count))
         pv_ahead_w = _ahead(self.pv, pv_now_w, count) if pv_ahead_w is None else pv_ahead_w
         pv_w = by_step(pv_ahead_w)
@@ -209,6 +215,18 @@ class SitePlanning:
     def plan(self, problem: PlanProblem) -> Plan:
         """Return the plan; slow enough (milliseconds) to be kept off an event loop."""
         return self._planner.plan(problem)
+
+    def load_band(self, step_s: Ints, load_now_w: float) -> Band:
+        """Return the band of the load in the steps of a problem that begins now.
+
+        Of an hour it is the mean of its quarters' bands: a little wider than its own.
+        """
+        count = int(step_s.sum()) // STEP_S
+        ahead = self.load.forecast(count - 1, load_now_w)
+        low, high = (
+            _by_step(np.append(load_now_w, ahead.quantile_w(level)), step_s) for level in _BAND
+        )
+        return Band(np.maximum(low, 0.0), high)
 
     def _spread(self, buy: Floats) -> float:
         """Return what a kWh of stored energy earns in a day by the price alone."""
@@ -265,6 +283,14 @@ class SitePlanning:
             levels = np.where(later, max(natural, week_w), natural)
             ceiling[counts] = np.minimum(ceiling[counts], levels[counts] / term.weights[counts])
         return ceiling
+
+
+def _by_step(quarters: Floats, step_s: Ints) -> Floats:
+    """Return the means of quarters, shape (n,) or longer, over steps of whole quarters."""
+    firsts = (np.cumsum(step_s) - step_s) // STEP_S
+    lengths = step_s // STEP_S
+    means: Floats = np.add.reduceat(quarters[: int(lengths.sum())], firsts) / lengths
+    return means
 
 
 def _ahead(forecaster: Forecaster, now_w: float, count: int) -> Floats:

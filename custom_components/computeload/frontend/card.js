@@ -115,8 +115,8 @@ export class FedCard extends SiteCard {
 
   _subscribe() {
     if (this._stop || !this.isConnected || !this._hass || !this._site) return;
-    this._stop = follow(this._hass.connection, this.constructor.feed, this._site.id, (data, problem) => {
-      [this._data, this._problem] = [data, problem];
+    this._stop = follow(this._hass.connection, this.constructor.feed, this._site.id, (sent) => {
+      this._data = sent;
       this._draw();
     });
   }
@@ -124,8 +124,11 @@ export class FedCard extends SiteCard {
   draw(site) {
     this._subscribe();
     this._drawnWidth = this.width();
-    if (this._problem) this._body.replaceChildren(empty(this.say("common.failed", { problem: this._problem })));
-    else if (this._data) this.drawFed(this._data, site);
+    if (!this._data) return;
+    const problem = this._data.problem ?? this._data.refused;
+    if (this._data.stopped) this._body.replaceChildren(empty(this.say("common.stopped")));
+    else if (problem) this._body.replaceChildren(empty(this.say("common.failed", { problem })));
+    else this.drawFed(this._data, site);
   }
 }
 
