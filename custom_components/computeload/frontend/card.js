@@ -159,6 +159,7 @@ const COMMON = `
   :focus-visible { outline: 2px solid var(--primary-color); outline-offset: 2px; }
   svg { width: 100%; height: auto; display: block; touch-action: pan-y; }
   text { font-size: 11px; fill: var(--secondary-text-color); }
+  .mark { fill: var(--primary-text-color); opacity: 0.08; }
   .grid-line { stroke: var(--divider-color); stroke-width: 1; }
   .legend { display: flex; flex-wrap: wrap; gap: 4px 16px; font-size: 13px; margin: 0 0 8px; }
   .legend i {

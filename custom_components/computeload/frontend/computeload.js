@@ -1,13 +1,30 @@
 // What Home Assistant loads on every page: the dashboard strategy and its cards.
 
 import { ControlCard } from "./control-card.js";
+import { CulpritCard } from "./culprit-card.js";
+import { DurationCard } from "./duration-card.js";
 import { FlowCard } from "./flow-card.js";
+import { HealthCard } from "./health-card.js";
+import { HeatCard } from "./heat-card.js";
+import { PeaksCard } from "./peaks-card.js";
 import { PlanCard } from "./plan-card.js";
+import { SavingsCard } from "./savings-card.js";
 import { ComputeloadStrategy } from "./strategy.js";
 import { loadTexts, said } from "./texts.js";
 import { WindowCard } from "./window-card.js";
 
-const CARDS = { control: ControlCard, flow: FlowCard, plan: PlanCard, window: WindowCard };
+const CARDS = {
+  flow: FlowCard,
+  window: WindowCard,
+  control: ControlCard,
+  plan: PlanCard,
+  peaks: PeaksCard,
+  duration: DurationCard,
+  heat: HeatCard,
+  culprit: CulpritCard,
+  savings: SavingsCard,
+  health: HealthCard,
+};
 
 // While it boots, Home Assistant replaces the registry of custom elements: what is defined
 // before is lost without a word. Its own first element is defined after that.

@@ -28,7 +28,8 @@ export function number(hass, value, digits = 0, options = {}) {
     ...options,
   };
   // A rounded zero has no sign.
-  const clean = Math.abs(value) < 0.5 * 10 ** -digits ? 0 : value;
+  const smallest = (options.style === "percent" ? 0.005 : 0.5) * 10 ** -digits;
+  const clean = Math.abs(value) < smallest ? 0 : value;
   return formatter(Intl.NumberFormat, locale, all).format(clean);
 }
 
@@ -84,6 +85,9 @@ export const month = (hass, label, style = "short") =>
     year: style === "short" ? "2-digit" : "numeric",
     timeZone: "UTC",
   }).format(Date.parse(`${label}-01T00:00Z`));
+
+/** Return a billing period: a month by its name, any other as it is. */
+export const period = (hass, label) => (/^\d{4}-\d{2}$/.test(label) ? month(hass, label, "long") : label);
 
 /** Return a span of seconds as minutes and seconds. */
 export function countdown(seconds) {

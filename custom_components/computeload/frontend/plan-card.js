@@ -82,7 +82,6 @@ export class PlanCard extends FedCard {
     .price { stroke: var(--secondary-text-color); }
     .co2 { stroke: var(--energy-non-fossil-color, #0f9d58); }
     .soc { fill: var(--energy-battery-out-color, #4db6ac); opacity: 0.3; }
-    .mark { fill: var(--primary-text-color); opacity: 0.08; }
     .job { stroke: var(--primary-text-color); stroke-width: 1; stroke-dasharray: 2 3; }
     .job-start { fill: var(--primary-text-color); }
   `;

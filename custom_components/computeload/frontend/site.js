@@ -51,6 +51,7 @@ function asset(device, entities) {
     kind,
     entities: keys,
     channels: all("channel_power"),
+    energies: all("channel_energy"),
     // What is worth a tile: not the settings and not the diagnostics.
     main: entities
       .filter((e) => !e.entity_category)

@@ -1,6 +1,6 @@
 // What charts share: scales with their lines, and a way through them by pointer and keyboard.
 
-import { drawn } from "./dom.js";
+import { drawn, element } from "./dom.js";
 
 /** Return what turns a value into a height within a panel; it knows its bounds. */
 export function scale({ top, height }, low, high) {
@@ -68,10 +68,5 @@ export function walked(svg, { count, start = 0, at, show, moves = MOVES }) {
 }
 
 /** Return a legend's entry; `value` is the element that shows the figure pointed at. */
-export function legend(colour, name, value = null) {
-  const entry = document.createElement("span");
-  const mark = document.createElement("i");
-  mark.style.background = colour;
-  entry.append(mark, name, ...(value ? [" ", value] : []));
-  return entry;
-}
+export const legend = (colour, name, value = null) =>
+  element("span", {}, element("i", { style: `background:${colour}` }), name, value && " ", value);

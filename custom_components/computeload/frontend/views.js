@@ -19,6 +19,9 @@ const own = (type, site, options = {}) => ({ type: `custom:computeload-${type}-c
 export const siteViews = (hass, say, site) => [
   nowView(hass, say, site),
   planView(say, site),
+  computeView(hass, say, site),
+  peaksView(say, site),
+  savingsView(say, site),
   healthView(say, site),
 ];
 
@@ -47,7 +50,7 @@ export function sitesView(say, sites) {
   return { ...view(say, "now", "mdi:lightning-bolt", sections), title: say("heading.sites"), path: "sites" };
 }
 
-const PATHS = ["now", "plan", "health"];
+const PATHS = ["now", "plan", "compute", "peaks", "savings", "health"];
 
 function nowView(hass, say, site) {
   const its = site.entities;
@@ -106,13 +109,82 @@ function planView(say, site) {
       tile(its.price, say("tile.market_price")),
       tile(its.planned_soc, say("tile.charged_to")),
     ]),
-    section(heading(say("heading.bill"), "mdi:piggy-bank-outline"), [
+    section(heading(say("heading.signals"), "mdi:currency-eur"), [
+      tile(its.price, say("tile.market_price"), WIDE),
+      tile(its.carbon_intensity, say("tile.co2"), WIDE),
+      tile(its.price_kind),
+      tile(its.price_reach),
+      tile(its.pv_forecast_today),
+      tile(its.pv_forecast_remaining),
+    ]),
+  ]);
+}
+
+function computeView(hass, say, site) {
+  const measured = branches(site).map((entity) => ({ entity, name: shortName(hass, entity) }));
+  const metered = measured.length
+    ? { type: "entities", entities: measured, ...WIDE }
+    : { type: "markdown", content: say("compute.no_branches"), ...WIDE };
+  const energies = site.assets
+    .filter((asset) => asset.kind === "load")
+    .flatMap((asset) => (asset.energies.length ? asset.energies : [asset.entities.energy_consumed]))
+    .filter(Boolean)
+    .map((entity) => ({ entity, name: shortName(hass, entity) }));
+  return view(say, "compute", "mdi:server", [
+    section(heading(say("heading.branches_now"), "mdi:flash"), [metered]),
+    section(heading(say("heading.energy"), "mdi:chart-bar"), [
+      energies.length && {
+        type: "statistics-graph",
+        entities: energies,
+        stat_types: ["change"],
+        period: "hour",
+        days_to_show: 2,
+        chart_type: "bar",
+        hide_legend: energies.length > 8,
+        ...WIDE,
+      },
+    ]),
+  ]);
+}
+
+function peaksView(say, site) {
+  const its = site.entities;
+  return view(say, "peaks", "mdi:chart-bell-curve", [
+    section(heading(say("heading.peaks"), "mdi:chart-bar"), [
+      own("peaks", site, WIDE),
+      tile(its.billed_peak),
+      tile(its.planned_peak, say("tile.peak_24h")),
+    ]),
+    section(heading(say("heading.culprit"), "mdi:magnify"), [own("culprit", site, WIDE)]),
+    section(heading(say("heading.duration"), "mdi:chart-line-variant"), [own("duration", site, WIDE)]),
+    section(heading(say("heading.heat"), "mdi:calendar-week"), [own("heat", site, WIDE)]),
+  ], 2);
+}
+
+function savingsView(say, site) {
+  const its = site.entities;
+  return view(say, "savings", "mdi:piggy-bank-outline", [
+    section(heading(say("heading.months"), "mdi:calendar-month"), [own("savings", site, FULL)], { column_span: 2 }),
+    section(heading(say("heading.saved"), "mdi:piggy-bank-outline"), [
       tile(its.savings_month, say("tile.saved_month"), WIDE),
       tile(its.savings_today, say("tile.saved_today")),
       tile(its.savings_year, say("tile.saved_year")),
-      tile(its.bill_month, say("tile.bill_month")),
-      tile(its.bill_year, say("tile.bill_year")),
+      tile(its.savings_demand, say("savings.demand")),
+      tile(its.savings_arbitrage, say("savings.arbitrage")),
+      tile(its.savings_pv, say("savings.pv")),
+      tile(its.savings_wear, say("savings.wear")),
+      tile(its.co2_saved, say("savings.co2"), WIDE),
+    ]),
+    section(heading(say("heading.bill"), "mdi:receipt-text-outline"), [
+      tile(its.bill_month, say("tile.bill_month"), WIDE),
+      tile(its.bill_month_energy, say("tile.bill_month_energy")),
+      tile(its.bill_month_demand, say("tile.bill_month_demand")),
+      tile(its.bill_year, say("tile.bill_year"), WIDE),
+    ]),
+    section(heading(say("heading.shadow"), "mdi:ghost-outline"), [
       tile(its.shadow_month, say("tile.shadow_month"), WIDE),
+      tile(its.shadow_day, say("tile.shadow_day"), WIDE),
+      { type: "markdown", content: say("savings.shadow_none"), ...WIDE },
     ]),
   ]);
 }
@@ -125,6 +197,7 @@ const KINDS = {
 };
 
 function healthView(say, site) {
+  const its = site.entities;
   const devices = site.assets.map((asset) =>
     section(
       heading(asset.name, KINDS[asset.kind], {
@@ -133,5 +206,19 @@ function healthView(say, site) {
       asset.main.map((entity) => tile(entity)),
     ),
   );
-  return { ...view(say, "health", "mdi:heart-pulse", devices, 4), dense_section_placement: true };
+  const sections = [
+    section(heading(say("heading.devices"), "mdi:shield-check-outline"), [own("health", site, FULL)], { column_span: 2 }),
+    section(heading(say("heading.limits"), "mdi:speedometer"), [
+      { type: "repairs", hide_empty: true, ...WIDE },
+      tile(its.check_site, OWN_NAME, WIDE),
+      tile(its.connection_limit, OWN_NAME, WIDE),
+      tile(its.target_peak, OWN_NAME, WIDE),
+      tile(its.backup_reserve),
+      tile(its.soc_minimum),
+      tile(its.operator_limit),
+      tile(its.data_age),
+    ]),
+    ...devices,
+  ];
+  return view(say, "health", "mdi:heart-pulse", sections);
 }
