@@ -35,6 +35,8 @@ LINK = Link(
 class Memory:
     """Registers without a wire."""
 
+    connected = True
+
     def __init__(self, words: list[int]) -> None:
         """Hold these words from address 0 on, in both spaces."""
         self.words = words

@@ -6,9 +6,9 @@ errors of the link become the few that the rest of the package knows.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 from modbus_connection import (
     ExceptionCode,
@@ -58,6 +58,9 @@ class TimedUnit:
         self._timeout_s = timeout_s
         self._silent = 0
         self._recycle_at = SILENT_TO_RECYCLE
+        self._opening: asyncio.Task[Any] | None = None
+        self._hangs = False
+        """Whether the last request got neither an answer nor a refusal."""
 
     async def read_holding_registers(self, address: int, count: int) -> list[int]:
         """Read holding registers (function 3)."""
@@ -73,11 +76,21 @@ class TimedUnit:
 
     async def write_register(self, address: int, value: int) -> None:
         """Write one register (function 6)."""
-        await self._limited(self._unit.write_register, address, value)
+        await self._linked(address)
+        await self._limited(self._unit.write_register, address, value, may_be_late=False)
 
     async def write_registers(self, address: int, values: list[int]) -> None:
         """Write adjoining registers (function 16)."""
-        await self._limited(self._unit.write_registers, address, values)
+        await self._linked(address)
+        await self._limited(self._unit.write_registers, address, values, may_be_late=False)
+
+    async def _linked(self, address: int) -> None:
+        """Open a link that hangs by a read, which may arrive late; a write must not."""
+        if not self._unit.connected and self._hangs:
+            with suppress(ModbusExceptionError, DeviceError):
+                await self.read_holding_registers(address, 1)
+        if not self._unit.connected and self._opening is not None:
+            raise self._cannot_connect()
 
     def _whole(self, answer: list[int], count: int) -> list[int]:
         """Return an answer that has as many registers as were asked for."""
@@ -86,13 +99,22 @@ class TimedUnit:
         return answer
 
     async def _limited[A, R](
-        self, request: Callable[[int, A], Awaitable[R]], address: int, argument: A
+        self,
+        request: Callable[[int, A], Coroutine[Any, Any, R]],
+        address: int,
+        argument: A,
+        *,
+        may_be_late: bool = True,
     ) -> R:
         """Send one request, and name what went wrong."""
         try:
-            async with asyncio.timeout(self._timeout_s):
-                answer = await request(address, argument)
+            if may_be_late and (self._opening is not None or not self._unit.connected):
+                answer = await self._first(request(address, argument))
+            else:
+                async with asyncio.timeout(self._timeout_s):
+                    answer = await request(address, argument)
         except TimeoutError as error:
+            self._hangs = True
             if not self._unit.connected:
                 raise self._cannot_connect() from error
             await self._heard_nothing()
@@ -103,6 +125,7 @@ class TimedUnit:
                 raise self._no_answer() from error
             raise
         except ModbusConnectionError as error:
+            self._hangs = False
             raise self._cannot_connect() from error
         except ModbusError as error:
             await self._heard_nothing()
@@ -110,9 +133,33 @@ class TimedUnit:
         self._heard()
         return answer
 
+    async def _first[R](self, request: Coroutine[Any, Any, R]) -> R:
+        """Send the request that opens the link; give up waiting without cutting it off.
+
+        The attempt to connect is shared with others: one that is cut off and fails later
+        has nobody left to hear of it, and would end as an error in the log.
+        """
+        if (opening := self._opening) is not None:
+            await asyncio.wait({opening}, timeout=self._timeout_s)
+            if not self._unit.connected and not opening.done():
+                request.close()
+                raise TimeoutError
+            opening.cancel()
+            self._opening = None
+        sent = asyncio.create_task(request)
+        sent.add_done_callback(_ignore_outcome)
+        await asyncio.wait({sent}, timeout=self._timeout_s)
+        if sent.done():
+            return sent.result()
+        if self._unit.connected:
+            sent.cancel()
+        else:
+            self._opening = sent
+        raise TimeoutError
+
     def _heard(self) -> None:
         """Note that the device answers."""
-        self._silent, self._recycle_at = 0, SILENT_TO_RECYCLE
+        self._silent, self._recycle_at, self._hangs = 0, SILENT_TO_RECYCLE, False
 
     async def _heard_nothing(self) -> None:
         """Note a missing answer; open the link anew when it may be the link's fault."""
@@ -136,6 +183,12 @@ class TimedUnit:
     def _cannot_connect(self) -> CannotConnectError:
         """Return the error for a link that is down."""
         return CannotConnectError(f"{self._name}: no connection", device=self._name)
+
+
+def _ignore_outcome(opening: asyncio.Task[Any]) -> None:
+    """Take what opening a link came to: the request that follows meets the same."""
+    if not opening.cancelled():
+        opening.exception()
 
 
 def refused(name: str, what: str, error: ModbusExceptionError) -> DeviceError:
