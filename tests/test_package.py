@@ -214,7 +214,7 @@ def test_entity_states_and_names_of_keys_are_plain(english: dict[str, Any]) -> N
 
 def test_subentries_say_how_they_are_called_and_added(english: dict[str, Any]) -> None:
     kinds = english["config_subentries"]
-    assert set(kinds) == {"meter", "battery", "pv", "load"}
+    assert set(kinds) == {"meter", "battery", "pv", "load", "cluster"}
     assert all({"entry_type", "initiate_flow"} <= set(kind) for kind in kinds.values())
     assert all("user" in kind["initiate_flow"] for kind in kinds.values())
 

@@ -14,6 +14,8 @@ import pytest
 from custom_components.computeload import (
     binary_sensor,
     button,
+    cluster_sensors,
+    event,
     number,
     plan_sensors,
     savings_sensors,
@@ -98,6 +100,7 @@ def called_with_text(function: str) -> set[str]:
                 sensor_tables.ENERGY_SENSORS,
                 (sensor_tables.CHANNEL_POWER_SENSOR, sensor_tables.CHANNEL_ENERGY_SENSOR),
                 plan_sensors.PLAN_SENSORS,
+                cluster_sensors.CLUSTER_SENSORS,
                 signal_sensors.SIGNAL_SENSORS,
                 signal_sensors.OPERATOR_SENSORS,
                 savings_sensors.SAVINGS_SENSORS,
@@ -109,6 +112,7 @@ def called_with_text(function: str) -> set[str]:
             [binary_sensor.SITE_BINARY_SENSORS, binary_sensor.ASSET_BINARY_SENSORS],
         ),
         ("button", [button.SITE_BUTTONS]),
+        ("event", [(event.NEXT_TRAIN,)]),
         ("number", [number.SITE_NUMBERS]),
         ("select", [select.SITE_SELECTS]),
         ("switch", [switch.SITE_SWITCHES]),
@@ -294,6 +298,18 @@ def test_the_device_flow_has_exactly_the_texts_that_it_uses(texts: dict[str, Any
         of_others = set().union(*(keys for other, keys in own.items() if other != kind))
         assert set(flow["error"]) == errors - of_others
         assert aborts <= set(flow["abort"])
+
+
+def test_the_cluster_flow_has_exactly_the_texts_that_it_uses(texts: dict[str, Any]) -> None:
+    code, flow = (PACKAGE / "cluster_flow.py").read_text(), texts["config_subentries"]["cluster"]
+    steps = set(re.findall(r"async def async_step_(\w+)\(", code)) - {"reconfigure"}
+    assert set(flow["step"]) == steps
+    servers = {"device_error", "invalid_auth", "server_unreachable", "certificate"}
+    servers |= {"server_silent", "server_refused", "server_payload", "wrong_device"}
+    own = {"name_missing", "nodes_unreadable", "nodes_unknown", "url_wrong", "url_with_more"}
+    assert set(flow["error"]) == servers | own
+    aborts = {"already_configured", "reconfigure_successful", "simulated"}
+    assert set(flow["abort"]) == aborts
 
 
 def without_own_fields(flow: dict[str, Any], steps: tuple[str, ...]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ no Home Assistant, and the modules beside this one are the thin layer that joins
 Home Assistant. Data flows one way: readings in, decision, commands out, then publishing.
 """
 
+from homeassistant.config_entries import ConfigSubentry
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import ConfigEntryError, ConfigEntryNotReady
 from homeassistant.helpers import config_validation as cv, device_registry as dr
@@ -13,6 +14,7 @@ from homeassistant.helpers.typing import ConfigType
 
 from .actions import async_setup_actions
 from .clock import SystemClock
+from .cluster import async_open_clusters
 from .const import (
     CONF_POLL_S,
     CONF_ROLE,
@@ -20,6 +22,7 @@ from .const import (
     LOGGER,
     PLATFORMS,
     ROLE_GRID,
+    SUBENTRY_CLUSTER,
 )
 from .controller import STORE_VERSION, Controller
 from .coordinator import ComputeLoadConfigEntry, DeviceCoordinator, SiteRuntime
@@ -73,8 +76,9 @@ async def async_setup_entry(hass: HomeAssistant, entry: ComputeLoadConfigEntry) 
     runtime = SiteRuntime(controller=controller, library=library, clock=clock, simulator=simulator)
     entry.runtime_data = runtime
     _register_site_device(hass, entry)
-    for subentry_id in entry.subentries:
-        _add_device(hass, entry, runtime, subentry_id)
+    for subentry in entry.subentries.values():
+        if subentry.subentry_type != SUBENTRY_CLUSTER:
+            _add_device(hass, entry, runtime, subentry)
     runtime.tariff = await async_load_tariff(hass, entry)
     runtime.signals = SiteSignals(hass, entry)
     controller.operator_w = runtime.signals.operator_w
@@ -106,6 +110,9 @@ async def async_setup_entry(hass: HomeAssistant, entry: ComputeLoadConfigEntry) 
     await runtime.signals.async_start()
     runtime.planning.async_start()
     runtime.savings.async_start()
+    runtime.clusters = async_open_clusters(hass, entry)
+    for cluster in runtime.clusters.values():
+        await cluster.async_start()
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     entry.async_on_unload(entry.add_update_listener(_async_reload))
     return True
@@ -124,10 +131,12 @@ def _register_site_device(hass: HomeAssistant, entry: ComputeLoadConfigEntry) ->
 
 @callback
 def _add_device(
-    hass: HomeAssistant, entry: ComputeLoadConfigEntry, runtime: SiteRuntime, subentry_id: str
+    hass: HomeAssistant,
+    entry: ComputeLoadConfigEntry,
+    runtime: SiteRuntime,
+    subentry: ConfigSubentry,
 ) -> None:
     """Add one asset. One that cannot be opened is left out, and the site goes on without it."""
-    subentry = entry.subentries[subentry_id]
     try:
         device = async_open_device(hass, entry, runtime, subentry)
     except DeviceError as err:
@@ -144,7 +153,7 @@ def _add_device(
     )
     if isinstance(device, EntityDevice):
         async_follow(coordinator, device)
-    runtime.devices[subentry_id] = coordinator
+    runtime.devices[subentry.subentry_id] = coordinator
 
 
 async def _async_first_readings(runtime: SiteRuntime) -> None:

@@ -21,6 +21,7 @@ import voluptuous as vol
 
 from .announced import Announcement, async_note
 from .asset_flow.servers import CREDENTIALS
+from .cluster_flow import ClusterSubentryFlow
 from .const import (
     CONF_CONNECTION_LIMIT_KW,
     CONF_CURRENCY,
@@ -30,13 +31,13 @@ from .const import (
     CONF_SUBENTRY,
     CONF_TARGET_PEAK_KW,
     DOMAIN,
+    SUBENTRY_CLUSTER,
 )
 from .controller import NOMINAL_PHASE_V
 from .core.model import AssetKind
 from .drivers.base import AuthError, DeviceError
 from .forms import choice, figure
-from .library import async_get_library
-from .opening import async_probe, source
+from .opening import async_try, source
 from .options_flow import SignalOptionsFlow
 from .simulation import simulated_site_data, simulated_subentries
 from .simulator.scenario import load_scenario, shipped_scenarios
@@ -100,7 +101,10 @@ class ComputeLoadConfigFlow(ConfigFlow, domain=DOMAIN):
         cls, config_entry: ConfigEntry
     ) -> dict[str, type[ConfigSubentryFlow]]:
         """Return the kinds of devices that a site has; one flow serves them all."""
-        return {kind.value: AssetSubentryFlow for kind in AssetKind}
+        kinds: dict[str, type[ConfigSubentryFlow]] = {
+            kind.value: AssetSubentryFlow for kind in AssetKind
+        }
+        return kinds | {SUBENTRY_CLUSTER: ClusterSubentryFlow}
 
     @staticmethod
     @callback
@@ -188,7 +192,7 @@ class ComputeLoadConfigFlow(ConfigFlow, domain=DOMAIN):
             kept = {k: v for k, v in asset.data.items() if k not in schema}
             data = kept | user_input
             try:
-                await async_probe(self.hass, entry, await async_get_library(self.hass), data)
+                await async_try(self.hass, entry, data)
             except AuthError:
                 errors["base"] = "invalid_auth"
             except DeviceError:

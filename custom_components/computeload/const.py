@@ -11,6 +11,7 @@ LOGGER: Final = logging.getLogger(__package__)
 PLATFORMS: Final = [
     Platform.BINARY_SENSOR,
     Platform.BUTTON,
+    Platform.EVENT,
     Platform.NUMBER,
     Platform.SELECT,
     Platform.SENSOR,
@@ -87,11 +88,17 @@ CONF_QUERY_UNIT: Final = "query_unit"
 CONF_ENERGY_QUERY: Final = "energy_query"
 CONF_ENERGY_UNIT: Final = "energy_unit"
 
+# Cluster (config subentry data)
+SUBENTRY_CLUSTER: Final = "cluster"
+CONF_BRANCHES: Final = "branches"
+"""Which metered branches feed it: a list of nodes by subentry id; empty for all nodes."""
+
 SOURCE_MODBUS: Final = "modbus"
 """Where nothing is said, it is this."""
 SOURCE_ENTITIES: Final = "entities"
 SOURCE_REDFISH: Final = "redfish"
 SOURCE_PROMETHEUS: Final = "prometheus"
+SOURCE_SLURM: Final = "slurm"
 
 ROLE_GRID: Final = "grid"
 ROLE_BRANCH: Final = "branch"

@@ -22,6 +22,7 @@ from .drivers.profile import Library
 from .trouble import Trouble
 
 if TYPE_CHECKING:
+    from .cluster import ClusterCoordinator
     from .controller import Controller
     from .core.tariff import Tariff
     from .drivers.redfish import RedfishClient
@@ -289,6 +290,8 @@ class SiteRuntime:
     library: Library
     clock: Clock
     devices: dict[str, DeviceCoordinator] = field(default_factory=dict)
+    """By subentry id."""
+    clusters: dict[str, ClusterCoordinator] = field(default_factory=dict)
     """By subentry id."""
     simulator: SimulatedSite | None = None
     redfish: dict[tuple[object, ...], RedfishClient] = field(default_factory=dict)

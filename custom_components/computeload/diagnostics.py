@@ -9,6 +9,7 @@ from homeassistant.const import CONF_DEVICE, CONF_HOST
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.device_registry import DeviceEntry
 
+from .cluster import ClusterCoordinator
 from .const import (
     CONF_ENERGY_QUERY,
     CONF_LINK,
@@ -68,10 +69,25 @@ async def async_get_config_entry_diagnostics(
             for asset_id, writer in controller.writers.items()
         },
         "devices": {key: _device(device) for key, device in runtime.devices.items()},
+        "clusters": {key: _cluster(each) for key, each in runtime.clusters.items()},
         "own_profiles": sorted(runtime.library.own),
         "profile_errors": [str(error) for error in runtime.library.errors],
     }
     return async_redact_data(data, TO_REDACT)
+
+
+def _cluster(cluster: ClusterCoordinator) -> dict[str, Any]:
+    """Return how a cluster's scheduler answers, and how much is known of its jobs."""
+    state = cluster.memory.state
+    return {
+        "link": asdict(cluster.link),
+        "age_s": cluster.age_s(),
+        "running": len(state.running) if state is not None else None,
+        "pending": len(state.pending) if state is not None else None,
+        "nodes": len(state.nodes) if state is not None else None,
+        "job_classes": len(cluster.memory.classes),
+        "credit": cluster.memory.credit.shares().tolist(),
+    }
 
 
 async def async_get_device_diagnostics(

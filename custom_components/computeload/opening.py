@@ -9,12 +9,14 @@ from homeassistant.core import HomeAssistant, callback
 
 from . import const
 from .clock import SystemClock
+from .cluster import open_queue
 from .coordinator import ComputeLoadConfigEntry, SiteRuntime
 from .core.model import Contract, Identity, Reading
 from .drivers.base import Datasheet, Device, Scope
 from .drivers.profile import Library
 from .entity_source import open_entities
 from .http_source import async_shared_redfish, open_prometheus, open_redfish, redfish_client
+from .library import async_get_library
 from .link import link_title
 from .modbus_source import AssetData, async_borrowed_modbus, async_open_modbus
 
@@ -95,6 +97,14 @@ async def async_probe(
                 identity = await device.identify()
                 await device.find_units()
                 return await _async_probed(device, identity)
+
+
+async def async_try(hass: HomeAssistant, entry: ComputeLoadConfigEntry, data: AssetData) -> None:
+    """See whether what is stored of a device or a cluster gets an answer; raises DeviceError."""
+    if source(data) == const.SOURCE_SLURM:
+        await open_queue(hass, data, data[CONF_URL], SystemClock()).read()
+    else:
+        await async_probe(hass, entry, await async_get_library(hass), data)
 
 
 async def _async_probed(device: Device, identity: Identity | None = None) -> Probe:

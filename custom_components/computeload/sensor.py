@@ -6,6 +6,7 @@ from homeassistant.components.sensor import RestoreSensor
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
+from .cluster_sensors import cluster_sensors
 from .controller import Controller
 from .coordinator import ComputeLoadConfigEntry, DeviceCoordinator
 from .entity import (
@@ -47,6 +48,8 @@ async def async_setup_entry(
     async_add_entities(signal_sensors(runtime))
     async_add_entities(plan_sensors(runtime.planning))
     async_add_entities(savings_sensors(runtime))
+    for subentry_id, cluster in runtime.clusters.items():
+        async_add_entities(cluster_sensors(cluster), config_subentry_id=subentry_id)
     for subentry_id, device in runtime.devices.items():
         async_add_entities(asset_sensors(device), config_subentry_id=subentry_id)
         async_keep_device_info(device)

@@ -16,11 +16,14 @@ from .const import (
     CONF_ROLE,
     CONF_SCENARIO,
     CONF_SIMULATION,
+    CONF_SOURCE,
     CONF_TARGET_PEAK_KW,
     CONF_UNIT_ID,
     LINK_SIMULATED,
     ROLE_BRANCH,
     ROLE_GRID,
+    SOURCE_SLURM,
+    SUBENTRY_CLUSTER,
 )
 from .coordinator import ComputeLoadConfigEntry
 from .core.ledger import EXPORT, IMPORT, Channel, Flow, Origin, Quarter, Role
@@ -81,7 +84,27 @@ def simulated_subentries(scenario: Scenario) -> list[ConfigSubentryData]:
                 unique_id=f"simulated {wire.id}",
             )
         )
+    if scenario.cluster is not None:
+        subentries.append(
+            ConfigSubentryData(
+                data={CONF_SOURCE: SOURCE_SLURM, CONF_LINK: LINK_SIMULATED},
+                subentry_type=SUBENTRY_CLUSTER,
+                title=scenario.cluster,
+                unique_id="simulated cluster",
+            )
+        )
     return subentries
+
+
+def simulated_branches(scenario: Scenario, entry: ComputeLoadConfigEntry) -> dict[str, str]:
+    """Return which branches feed the nodes of a simulated cluster, by subentry id."""
+    assets = {s.unique_id: s.subentry_id for s in entry.subentries.values()}
+    nodes = {node for workload in scenario.workloads for node in workload.nodes}
+    return {
+        asset_id: ",".join(node for node in wire.serves if node in nodes)
+        for wire in scenario.wires
+        if (asset_id := assets.get(f"simulated {wire.id}")) and not nodes.isdisjoint(wire.serves)
+    }
 
 
 async def async_start_simulator(

@@ -10,6 +10,7 @@ from homeassistant.core import HomeAssistant, callback
 
 from .base import ActionDescription, async_register
 from .explain import EXPLAIN_ACTIONS
+from .jobs import JOB_ACTIONS
 from .ledger import LEDGER_ACTIONS
 from .plan import PLAN_ACTIONS
 from .simulate import SIMULATE_ACTIONS
@@ -19,6 +20,7 @@ ACTIONS: Final[tuple[ActionDescription, ...]] = (
     *LEDGER_ACTIONS,
     *SIMULATE_ACTIONS,
     *EXPLAIN_ACTIONS,
+    *JOB_ACTIONS,
 )
 
 

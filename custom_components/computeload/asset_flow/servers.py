@@ -51,6 +51,9 @@ CREDENTIALS: Final = {
             vol.Optional(CONF_TOKEN): SECRET,
         }
     ),
+    const.SOURCE_SLURM: vol.Schema(
+        {vol.Required(CONF_USERNAME): TextSelector(), vol.Required(CONF_TOKEN): SECRET}
+    ),
 }
 """How one logs in, by where the values come from."""
 

@@ -72,6 +72,11 @@ class QueueCredit:
                 if np.isfinite(told).all():
                     self._learn(index, told, load_w - each.load_w)
 
+    @property
+    def experienced(self) -> bool:
+        """Return whether enough forecasts have come due to tell what they are worth."""
+        return bool(self._count[0] >= _LEAST)
+
     def shares(self) -> Floats:
         """Return the shares (0 to 1) that come true, shape (2, leads): arriving, leaving."""
         earned = self._missed_w[:, 0] < self._missed_w[:, 1]

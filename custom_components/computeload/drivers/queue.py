@@ -28,3 +28,15 @@ class Queue(Protocol):
     async def defer(self, job_id: str, until: datetime) -> None:
         """Keep a pending job from starting before a time (UTC-aware)."""
         ...
+
+    async def requeue(self, job_id: str) -> None:
+        """End a running job that may be requeued; it waits for its turn again, from the start."""
+        ...
+
+    async def drain(self, node: str, reason: str) -> None:
+        """Let a node take no further jobs; those on it go on."""
+        ...
+
+    async def resume(self, node: str) -> None:
+        """Let a drained node take jobs again."""
+        ...

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
 import json
+import re
 from typing import Any, Final
 
 from ..core.model import Clock
@@ -32,6 +33,9 @@ NEWEST: Final = 46
 OLDEST: Final = 38
 BARE_TIMES: Final = 39
 """In this version a time is a number; before it is a text, and after it an object."""
+REQUEUES: Final = 45
+"""From this version on a job can be requeued."""
+NODE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 NOT_AUTHENTICATED: Final = 1007
 """The number that Slurm gives to "Protocol authentication error"."""
 PARSED_IN_THREAD: Final = 100_000
@@ -131,6 +135,24 @@ class SlurmQueue:
             begin = at_s
         await self._update(job_id, {"begin_time": begin}, f"deferring job {job_id}")
 
+    async def requeue(self, job_id: str) -> None:
+        """End a running job that may be requeued; it waits for its turn again, from the start.
+
+        Raises ServerRefusedError also where this version of slurmrestd has no way to ask for it.
+        """
+        what = f"requeueing job {job_id}"
+        if await self.version() < REQUEUES:
+            raise self._refused(what, "-")
+        await self._change("GET", f"job/{self._number(job_id, what)}/requeue", None, what)
+
+    async def drain(self, node: str, reason: str) -> None:
+        """Let a node take no further jobs; those on it go on."""
+        await self._set_node(node, {"state": ["DRAIN"], "reason": reason}, f"draining node {node}")
+
+    async def resume(self, node: str) -> None:
+        """Let a drained node take jobs again."""
+        await self._set_node(node, {"state": ["RESUME"]}, f"resuming node {node}")
+
     async def _get[T](self, path: str, parse: Callable[[bytearray], Answer[T]]) -> list[T]:
         raw = await self._ask("GET", await self.version(), path)
         if raw.status == HTTPStatus.NOT_FOUND:
@@ -141,11 +163,28 @@ class SlurmQueue:
         return answer.records
 
     async def _update(self, job_id: str, change: object, what: str) -> None:
-        if not job_id.isdecimal():
-            name = self._server.name
-            raise ServerRefusedError(f"{name}: {what} refused", device=name, what=what, code="-")
-        raw = await self._ask("POST", await self.version(), f"job/{job_id}", change)
+        await self._change("POST", f"job/{self._number(job_id, what)}", change, what)
+
+    async def _set_node(self, node: str, change: object, what: str) -> None:
+        if not NODE_NAME.fullmatch(node):
+            raise self._refused(what, "-")
+        await self._change("POST", f"node/{node}", change, what)
+
+    async def _change(self, method: str, path: str, change: object, what: str) -> None:
+        raw = await self._ask(method, await self.version(), path, change)
         self._check(raw, await self._parsed(raw, parse_nothing), what)
+
+    def _number(self, job_id: str, what: str) -> str:
+        """Return a job's number; anything else would end up in a path."""
+        if not job_id.isdecimal():
+            raise self._refused(what, "-")
+        return job_id
+
+    def _refused(self, what: str, code: str) -> ServerRefusedError:
+        name = self._server.name
+        return ServerRefusedError(
+            f"{name}: {what} refused with code {code}", device=name, what=what, code=code
+        )
 
     async def _ask(self, method: str, version: int, path: str, body: object = None) -> Raw:
         return await self._server.ask(
@@ -173,7 +212,7 @@ class SlurmQueue:
         if raw.ok and not answer.errors:
             return
         name = self._server.name
-        known = [_number(each) for each in answer.errors]
+        known = [_error_number(each) for each in answer.errors]
         if (
             raw.status in DENIED
             or NOT_AUTHENTICATED in known
@@ -183,12 +222,10 @@ class SlurmQueue:
         ):
             raise AuthError(f"{name}: the token is not accepted", device=name)
         code = next((str(each) for each in known if each is not None), str(raw.status))
-        raise ServerRefusedError(
-            f"{name}: {what} refused with code {code}", device=name, what=what, code=code
-        )
+        raise self._refused(what, code)
 
 
-def _number(error: object) -> int | None:
+def _error_number(error: object) -> int | None:
     """Return the number of one of the errors, which has had two names."""
     if not isinstance(error, dict):
         return None

@@ -7,9 +7,10 @@ and everything of a running site; none of them is an entity's attribute, so none
 from typing import Final
 
 from .base import Feed
+from .compute import COMPUTE
 from .health import HEALTH
 from .peaks import PEAKS
 from .plan import PLAN
 from .savings import SAVINGS
 
-FEEDS: Final[tuple[Feed, ...]] = (PLAN, PEAKS, SAVINGS, HEALTH)
+FEEDS: Final[tuple[Feed, ...]] = (PLAN, COMPUTE, PEAKS, SAVINGS, HEALTH)

@@ -88,6 +88,7 @@ def parse_scenario(data: object, scenario_id: str, where: str) -> Scenario:
         wires=top.each("devices", _wire),
         prices=_prices(top.section("prices")) if "prices" in top else None,
         tariff=top.text("tariff") if "tariff" in top else None,
+        cluster=top.text("cluster") if "cluster" in top else None,
     )
     site.done()
     top.done()

@@ -16,6 +16,7 @@ from .devices import build_device
 from .faults import FaultPanel
 from .physics import SitePhysics
 from .port import ModbusPort, Write
+from .slurm_http import SlurmServer
 from .spec import GRID, Scenario
 
 _CHUNK_S: Final = 30.0
@@ -74,12 +75,11 @@ class SimulatedSite:
         self.writes: deque[Write] = deque(maxlen=_WRITES_KEPT)
         """The latest write requests of all devices, oldest first."""
         self.ports = {
-            wire.id: ModbusPort(
-                build_device(wire, self.physics), self._catch_up, self.writes.append
-            )
+            wire.id: ModbusPort(build_device(wire, self.physics), self.catch_up, self.writes.append)
             for wire in scenario.wires
         }
         self.endpoints: Mapping[str, Endpoint] = {}
+        self.slurm = SlurmServer(self) if scenario.cluster else None
         self._ticker: asyncio.Task[None] | None = None
 
     async def start(
@@ -97,6 +97,8 @@ class SimulatedSite:
         try:
             for device_id, port in self.ports.items():
                 await port.start(host, (ports or {}).get(device_id, 0))
+            if self.slurm is not None:
+                await self.slurm.start(host)
         except OSError:
             await self.stop()
             raise
@@ -117,10 +119,12 @@ class SimulatedSite:
             self._ticker = None
         for port in self.ports.values():
             await port.stop()
+        if self.slurm is not None:
+            await self.slurm.stop()
 
     def pause(self) -> None:
         """Hold time; devices go on answering with what is true then."""
-        self._catch_up()
+        self.catch_up()
         self.clock.pause()
 
     def resume(self) -> None:
@@ -151,7 +155,7 @@ class SimulatedSite:
                 await asyncio.sleep(0)
                 self._step_to_now()
 
-    def _catch_up(self) -> None:
+    def catch_up(self) -> None:
         """Bring physics to the present before a request is answered."""
         if self.clock.running:
             self._step_to_now()

@@ -75,6 +75,8 @@ class Scenario:
     prices: Prices | None
     tariff: str | None = None
     """The name of a tariff preset that suits the lab."""
+    cluster: str | None = None
+    """The name of the cluster whose scheduler starts the jobs; None: nobody can be asked."""
 
     def default_start(self) -> datetime:
         """Return a fixed sunny start for tests and backtests (UTC)."""

@@ -1,0 +1,73 @@
+"""What a cluster's jobs used: energy, money and CO2, by job, user, account or partition."""
+
+from typing import Final
+
+from homeassistant.core import HomeAssistant, SupportsResponse
+from homeassistant.util.json import JsonValueType
+import voluptuous as vol
+
+from ..coordinator import ComputeLoadConfigEntry
+from ..core.job_energy import NOBODY, OTHERS, By, Used
+from .base import ActionDescription, Answer, Arguments, failed
+
+CONF_BY: Final = "by"
+CONF_SPAN: Final = "span"
+CONF_COUNT: Final = "count"
+TODAY: Final = "today"
+ALL_TIME: Final = "all_time"
+_MOST: Final = 500
+
+
+async def _async_job_energy(
+    hass: HomeAssistant,  # noqa: ARG001 - the signature of all handlers
+    site: ComputeLoadConfigEntry,
+    arguments: Arguments,
+) -> Answer:
+    """Tell who used most."""
+    runtime = site.runtime_data
+    if not runtime.clusters:
+        raise failed("no_cluster", site=site.title)
+    by = By(arguments[CONF_BY])
+    answer: list[JsonValueType] = []
+    for cluster in runtime.clusters.values():
+        memory = cluster.memory
+        account = memory.today if arguments[CONF_SPAN] == TODAY else memory.energy
+        answer.append(
+            {
+                "name": cluster.name,
+                "metered": told(account.total),
+                "unassigned": told(account.used(by, NOBODY)),
+                "others": told(account.used(by, OTHERS)),
+                "top": [
+                    {"name": name, **told(used)}
+                    for name, used in account.top(by, arguments[CONF_COUNT])
+                ],
+            }
+        )
+    return {"currency": runtime.tariff.currency, "by": str(by), "clusters": answer}
+
+
+def told(used: Used) -> Answer:
+    """Return a use in the units of people."""
+    return {
+        "energy_kwh": round(used.energy_wh / 1000.0, 3),
+        "cost": round(used.cost_eur, 2),
+        "co2_kg": round(used.co2_g / 1000.0, 3),
+    }
+
+
+JOB_ACTIONS: Final[tuple[ActionDescription, ...]] = (
+    ActionDescription(
+        name="get_job_energy",
+        schema={
+            vol.Optional(CONF_BY, default=By.USER): vol.In([str(by) for by in By]),
+            vol.Optional(CONF_SPAN, default=TODAY): vol.In([TODAY, ALL_TIME]),
+            vol.Optional(CONF_COUNT, default=10): vol.All(
+                vol.Coerce(int), vol.Range(min=1, max=_MOST)
+            ),
+        },
+        handler=_async_job_energy,
+        admin=False,
+        supports_response=SupportsResponse.ONLY,
+    ),
+)

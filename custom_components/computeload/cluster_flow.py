@@ -1,0 +1,228 @@
+"""Subentry flow: a cluster, its scheduler, and the metered branches that feed its nodes.
+
+Nothing is stored that has not answered.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from homeassistant.config_entries import (
+    SOURCE_RECONFIGURE,
+    ConfigSubentry,
+    ConfigSubentryFlow,
+    SubentryFlowResult,
+)
+from homeassistant.const import CONF_NAME, CONF_URL, CONF_VERIFY_SSL
+from homeassistant.helpers.selector import (
+    BooleanSelector,
+    SelectOptionDict,
+    SelectSelector,
+    SelectSelectorConfig,
+    SelectSelectorMode,
+    TextSelector,
+)
+import voluptuous as vol
+
+from .asset_flow.servers import CREDENTIALS
+from .clock import SystemClock
+from .cluster import open_queue
+from .const import (
+    CONF_BRANCHES,
+    CONF_LINK,
+    CONF_ROLE,
+    CONF_SOURCE,
+    DOMAIN,
+    LINK_SIMULATED,
+    ROLE_GRID,
+    SOURCE_SLURM,
+    SUBENTRY_CLUSTER,
+)
+from .core.model import AssetKind
+from .core.queue import QueueState
+from .drivers.base import DeviceError
+from .drivers.http import problem_of_url
+from .drivers.slurm_notation import hosts
+
+SLURM: Final = vol.Schema(
+    {
+        vol.Required(CONF_URL): TextSelector(),
+        **CREDENTIALS[SOURCE_SLURM].schema,
+        vol.Required(CONF_VERIFY_SSL, default=True): BooleanSelector(),
+    }
+)
+ALL_NODES: Final = ""
+_METERED: Final = (AssetKind.LOAD, AssetKind.METER)
+
+
+class ClusterSubentryFlow(ConfigSubentryFlow):
+    """Add a cluster to a site, or change it."""
+
+    _queue: QueueState
+    _branches: list[str]
+
+    def __init__(self) -> None:
+        """Start with nothing known."""
+        self._data: dict[str, Any] = {}
+
+    @property
+    def _own(self) -> ConfigSubentry | None:
+        """Return the subentry that is changed; None while one is added."""
+        return self._get_reconfigure_subentry() if self.source == SOURCE_RECONFIGURE else None
+
+    @property
+    def _stored(self) -> Mapping[str, Any]:
+        return self._own.data if self._own else {}
+
+    async def async_step_user(self, user_input: dict[str, Any] | None = None) -> SubentryFlowResult:
+        """Ask for the scheduler, and ask it once."""
+        errors: dict[str, str] = {}
+        placeholders: dict[str, str] = {}
+        if user_input is not None:
+            url = user_input[CONF_URL].strip().rstrip("/")
+            self._data = {CONF_SOURCE: SOURCE_SLURM, **user_input, CONF_URL: url}
+            if problem := problem_of_url(url):
+                errors[CONF_URL] = problem
+            else:
+                errors, placeholders = await self._async_ask()
+            if not errors:
+                return self._abort_if_there() or await self.async_step_branches()
+        return self.async_show_form(
+            step_id="user",
+            data_schema=self.add_suggested_values_to_schema(SLURM, user_input or self._stored),
+            errors=errors,
+            description_placeholders=placeholders,
+        )
+
+    async def async_step_reconfigure(self, _: dict[str, Any] | None = None) -> SubentryFlowResult:
+        """Go through the same steps again; a simulated cluster is as its scenario says."""
+        if self._stored.get(CONF_LINK) == LINK_SIMULATED:
+            return self.async_abort(reason="simulated")
+        return await self.async_step_user()
+
+    @property
+    def _own_id(self) -> str:
+        return self._own.subentry_id if self._own else ""
+
+    async def _async_ask(self) -> tuple[dict[str, str], dict[str, str]]:
+        """Ask the scheduler; return what went wrong, and the details to say it with."""
+        url = self._data[CONF_URL]
+        try:
+            queue = open_queue(self.hass, self._data, url, SystemClock())
+            self._queue = await queue.read()
+        except DeviceError as err:
+            return {"base": err.key}, {"address": url} | err.placeholders
+        return {}, {}
+
+    def _abort_if_there(self) -> SubentryFlowResult | None:
+        """Abort where this scheduler belongs to a site already."""
+        for entry in self.hass.config_entries.async_entries(DOMAIN):
+            for other in entry.get_subentries_of_type(SUBENTRY_CLUSTER):
+                same = other.data.get(CONF_URL) == self._data[CONF_URL]
+                if same and other.subentry_id != self._own_id:
+                    return self.async_abort(
+                        reason="already_configured", description_placeholders={"name": other.title}
+                    )
+        return None
+
+    async def async_step_branches(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Ask for its name, and which metered branches feed it."""
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            if not user_input[CONF_NAME].strip():
+                errors[CONF_NAME] = "name_missing"
+            else:
+                self._data[CONF_NAME] = user_input[CONF_NAME].strip()
+                self._branches = user_input[CONF_BRANCHES]
+                if len(self._branches) > 1:
+                    return await self.async_step_nodes()
+                return self._finish(dict.fromkeys(self._branches, ALL_NODES))
+        stored = self._stored.get(CONF_BRANCHES, {})
+        suggested = {
+            CONF_NAME: self._own.title if self._own else "Slurm",
+            CONF_BRANCHES: list(stored),
+        }
+        options = [
+            SelectOptionDict(value=asset_id, label=title)
+            for asset_id, title in self._metered().items()
+        ]
+        branches = SelectSelector(
+            SelectSelectorConfig(options=options, multiple=True, mode=SelectSelectorMode.LIST)
+        )
+        return self.async_show_form(
+            step_id="branches",
+            data_schema=self.add_suggested_values_to_schema(
+                vol.Schema(
+                    {
+                        vol.Required(CONF_NAME): TextSelector(),
+                        vol.Optional(CONF_BRANCHES, default=[]): branches,
+                    }
+                ),
+                user_input or suggested,
+            ),
+            errors=errors,
+            description_placeholders=self._described(),
+        )
+
+    async def async_step_nodes(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Ask which nodes each of several branches feeds; the fields are called as they are."""
+        errors: dict[str, str] = {}
+        titles = {asset_id: self._metered()[asset_id] for asset_id in self._branches}
+        if user_input is not None:
+            nodes = {a: user_input.get(title, "").strip() for a, title in titles.items()}
+            errors = {titles[a]: p for a, text in nodes.items() if (p := self._problem(text))}
+            if not errors:
+                return self._finish(nodes)
+        stored = self._stored.get(CONF_BRANCHES, {})
+        suggested = {title: stored.get(asset_id, "") for asset_id, title in titles.items()}
+        return self.async_show_form(
+            step_id="nodes",
+            data_schema=self.add_suggested_values_to_schema(
+                vol.Schema({vol.Optional(title): TextSelector() for title in titles.values()}),
+                user_input or suggested,
+            ),
+            errors=errors,
+            description_placeholders=self._described(),
+        )
+
+    def _problem(self, text: str) -> str | None:
+        """Return what is wrong with a list of nodes."""
+        try:
+            named = set(hosts(text))
+        except ValueError:
+            return "nodes_unreadable"
+        known = {node.name for node in self._queue.nodes}
+        return None if named <= known else "nodes_unknown"
+
+    def _metered(self) -> dict[str, str]:
+        """Return the titles of the site's branches by subentry id; equal ones are numbered."""
+        titles: dict[str, str] = {}
+        for asset_id, subentry in self._get_entry().subentries.items():
+            if subentry.subentry_type in _METERED and subentry.data.get(CONF_ROLE) != ROLE_GRID:
+                taken = sum(title.startswith(subentry.title) for title in titles.values())
+                titles[asset_id] = f"{subentry.title} ({taken + 1})" if taken else subentry.title
+        return titles
+
+    def _described(self) -> dict[str, str]:
+        """Return what the scheduler has said, for the user to recognise it by."""
+        names = [node.name for node in self._queue.nodes]
+        shown = ", ".join(names[:8]) + (" …" if len(names) > 8 else "")  # noqa: PLR2004 - a line
+        return {
+            "nodes": shown or "-",
+            "node_count": str(len(names)),
+            "running": str(len(self._queue.running)),
+            "pending": str(len(self._queue.pending)),
+        }
+
+    def _finish(self, nodes: Mapping[str, str]) -> SubentryFlowResult:
+        """Store the cluster."""
+        title = self._data.pop(CONF_NAME)
+        data = self._data | {CONF_BRANCHES: dict(nodes)}
+        if self._own is None:
+            return self.async_create_entry(
+                title=title, data=data, unique_id=f"cluster {data[CONF_URL]}"
+            )
+        return self.async_update_and_abort(self._get_entry(), self._own, title=title, data=data)

@@ -1,0 +1,82 @@
+"""Events: what an automation would want to be told of at the moment that it becomes known."""
+
+from datetime import UTC, datetime
+from typing import Final, override
+
+from homeassistant.components.event import EventEntity, EventEntityDescription
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+
+from .cluster import ClusterCoordinator
+from .cluster_entity import ClusterEntity
+from .coordinator import ComputeLoadConfigEntry
+from .core.queue_forecast import Train
+
+PARALLEL_UPDATES = 0
+
+FORESEEN: Final = "foreseen"
+GONE: Final = "gone"
+NEXT_TRAIN: Final = EventEntityDescription(
+    key="next_train", translation_key="next_train", event_types=[FORESEEN, GONE]
+)
+SAME_S: Final = 1800.0
+"""A stretch whose begin moved by less than this is still the same one."""
+SAME_SHARE: Final = 0.25
+"""So is one whose highest load changed by less than this share."""
+NAMED: Final = 20
+"""So many of its jobs are named."""
+
+
+async def async_setup_entry(
+    hass: HomeAssistant,  # noqa: ARG001 - Home Assistant's signature
+    entry: ComputeLoadConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+) -> None:
+    """Set up the events of the site's clusters."""
+    for subentry_id, cluster in entry.runtime_data.clusters.items():
+        async_add_entities([NextTrainEvent(cluster)], config_subentry_id=subentry_id)
+
+
+class NextTrainEvent(ClusterEntity, EventEntity):
+    """Tells of jobs that will take the site above its target, and when they no longer will."""
+
+    entity_description: EventEntityDescription
+
+    def __init__(self, cluster: ClusterCoordinator) -> None:
+        """Start with nothing foreseen."""
+        super().__init__(cluster, NEXT_TRAIN)
+        self._told: Train | None = None
+
+    @callback
+    @override
+    def _handle_coordinator_update(self) -> None:
+        """Tell of another stretch than the last one."""
+        data = self.coordinator.data
+        train = data.foreseen.train if data is not None and data.foreseen is not None else None
+        if train is not None and not _same(train, self._told):
+            self._trigger_event(FORESEEN, _described(train))
+            self._told = train
+        elif train is None and self._told is not None:
+            self._trigger_event(GONE)
+            self._told = None
+        self.async_write_ha_state()
+
+
+def _same(train: Train, told: Train | None) -> bool:
+    """Return whether a stretch was told of before."""
+    return (
+        told is not None
+        and abs(train.start_s - told.start_s) < SAME_S
+        and abs(train.peak_w - told.peak_w) < SAME_SHARE * told.peak_w
+    )
+
+
+def _described(train: Train) -> dict[str, object]:
+    return {
+        "starts_at": datetime.fromtimestamp(train.start_s, tz=UTC).isoformat(),
+        "ends_at": datetime.fromtimestamp(train.end_s, tz=UTC).isoformat(),
+        "power_kw": round(train.power_w / 1000.0, 2),
+        "peak_kw": round(train.peak_w / 1000.0, 2),
+        "energy_kwh": round(train.energy_wh / 1000.0, 2),
+        "jobs": list(train.jobs[:NAMED]),
+    }
