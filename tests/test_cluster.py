@@ -9,6 +9,7 @@ from homeassistant.config_entries import SOURCE_REAUTH, SOURCE_RECONFIGURE, SOUR
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResult, FlowResultType
 from homeassistant.helpers import entity_registry as er
+import numpy as np
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
@@ -141,6 +142,7 @@ async def test_what_is_wrong_is_said_and_can_be_corrected(
     assert flow["errors"] == {"Rack A": "nodes_unreadable", "Rack C": "nodes_unknown"}
     flow = await go_on(hass, flow, **{"Rack A": "", "Rack C": "c1"})
     assert flow["type"] is FlowResultType.CREATE_ENTRY
+    await hass.async_block_till_done()
 
 
 async def test_a_cluster_belongs_to_one_site_only(
@@ -237,7 +239,7 @@ async def test_what_a_branch_drew_is_shared_among_its_jobs(
     answer = await hass.services.async_call(
         DOMAIN, "get_job_energy", {"by": "user"}, blocking=True, return_response=True
     )
-    (told_of,) = answer["clusters"]  # type: ignore[index,misc]
+    told_of: Any = answer["clusters"][0]  # type: ignore[index]
     assert told_of["metered"]["energy_kwh"] == 8.0
     users = {each["name"]: each["energy_kwh"] for each in told_of["top"]}
     assert users == {"global": 5.0, "regional": 3.0}
@@ -252,17 +254,22 @@ async def test_jobs_that_will_take_the_site_above_its_target_are_told_of(
     jobs = hpc.physics.loads.jobs
     while not any(job.workload.id == "global" for job in jobs.waiting):
         await hpc.advance(600.0)
-    await lab.runtime_data.devices["grid"].async_refresh()
-    load_w = hpc.physics.grid_w
-    lab.runtime_data.controller.settings = replace(
-        lab.runtime_data.controller.settings, target_w=load_w + 1_000.0
-    )
+    await cluster.async_refresh()
+    foreseen = cluster.data.foreseen
+    assert foreseen is not None
+    arriving_w = foreseen.raw.arriving_w.mean(axis=0)
+    without_w = foreseen.load_w + foreseen.raw.mean_w - arriving_w
+    best = int(np.argmax(arriving_w))
+    target_w = float(without_w[best] + 0.5 * arriving_w[best])
+    controller = lab.runtime_data.controller
+    controller.settings = replace(controller.settings, target_w=target_w)
+    assert controller.target_w == pytest.approx(target_w)
     await cluster.async_refresh()
     await hass.async_block_till_done()
     event = hass.states.get("event.slurm_next_peak_from_jobs")
     assert event is not None
     assert event.attributes["event_type"] == "foreseen"
-    assert event.attributes["peak_kw"] > load_w / 1000.0 + 1.0
+    assert event.attributes["peak_kw"] > target_w / 1000.0
     assert event.attributes["jobs"]
 
 
