@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from scripts.benchmarks import latency, memory, planner, polling, recorder, sites
+from scripts.benchmarks import dashboard, latency, memory, planner, polling, recorder, sites
 
 ROUNDS = 3
 SAMPLES = 120
 POLLED_S = 60.0
-KINDS = ("latency", "memory", "planner", "polling", "recorder", "sites")
+KINDS = ("dashboard", "latency", "memory", "planner", "polling", "recorder", "sites")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +136,17 @@ async def _planner() -> list[Figure]:
     ]
 
 
+async def _dashboard() -> list[Figure]:
+    seen = await dashboard.measure()
+    return [
+        Figure("dashboard, first paint of a cold browser", seen.first_paint_s, "s", 2.0),
+        *(
+            Figure(f"dashboard, {view}, idle", 100.0 * share, "% of a core", 5.0)
+            for view, share in seen.idle.items()
+        ),
+    ]
+
+
 def _sites(folder: Path) -> list[Figure]:
     scores = []
     figures = []
@@ -161,9 +172,7 @@ async def main() -> int:
     """Run what was asked for; 0 if every bar was held."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", type=Path)
-    parser.add_argument(
-        "--only", choices=["latency", "memory", "planner", "polling", "recorder", "sites"]
-    )
+    parser.add_argument("--only", choices=KINDS)
     parser.add_argument(
         "--sites",
         type=Path,
@@ -185,6 +194,8 @@ async def main() -> int:
         figures += await _polling()
     if options.only in {None, "planner"}:
         figures += await _planner()
+    if options.only in {None, "dashboard"}:
+        figures += await _dashboard()
     if options.only in {None, "sites"}:
         figures += _sites(options.sites)
     for figure in figures:

@@ -8,62 +8,79 @@ from pathlib import Path
 import re
 from typing import Literal
 
-from playwright.async_api import Browser, expect
+from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]
+from playwright.async_api import Browser, Page, expect
 import pytest
 
 from scripts.client import ApiError, Json
 from scripts.demo import (
     DASHBOARD,
-    add_dashboard,
     check_dashboard,
     of_site,
-    switch_on,
     wait_for_action,
     wait_for_site,
 )
 from scripts.pages import opened
 
+from . import clicks
 from .conftest import RunningHome
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
 SHOTS = Path(__file__).parents[2] / "build" / "screenshots"
 COLD_LOADS = 6
-PATIENCE_MS = 30_000
+PATIENCE_MS = clicks.PATIENCE_MS
+VIEWS = {
+    "now": ("computeload-flow-card .node", "computeload-window-card .bar"),
+    "plan": ("computeload-plan-card svg",),
+    "compute": ("hui-entities-card",),
+    "peaks": (
+        "computeload-peaks-card svg",
+        "computeload-duration-card svg",
+        "computeload-heat-card svg",
+        "computeload-culprit-card table",
+    ),
+    "savings": ("computeload-savings-card svg", "computeload-savings-card table"),
+    "health": ("computeload-health-card table", "hui-tile-card"),
+}
+"""What a view has drawn when it is there."""
 
 
-async def test_a_simulated_site_is_added_by_clicks(
+async def harm_in_our_cards(page: Page) -> list[str]:
+    """Return what axe finds in our cards that keeps people from using them."""
+    found = await Axe().run(page)
+    return [
+        f"{violation['id']}: {node['target']}"
+        for violation in found.response["violations"]
+        if violation["impact"] in {"serious", "critical"}
+        for node in violation["nodes"]
+        if "computeload-" in str(node["target"])
+    ]
+
+
+async def test_clicks_lead_from_nothing_to_a_controller_that_runs(
     running_home: RunningHome, browser: Browser
 ) -> None:
     client = running_home.client
     async with opened(browser, client) as (page, errors):
-        await page.goto(f"{client.url}/config/integrations/dashboard")
-        add = page.get_by_role("button", name=re.compile("add integration", re.IGNORECASE))
-        await add.first.click(timeout=PATIENCE_MS)
-        await page.get_by_placeholder(re.compile("search", re.IGNORECASE)).last.fill("Computeload")
-        found = page.locator("dialog-add-integration").get_by_text("Computeload", exact=True)
-        await found.last.click()
-        dialog = page.locator("dialog-data-entry-flow")
-        await dialog.get_by_text("Simulated site").first.click(timeout=PATIENCE_MS)
-        await page.screenshot(path=SHOTS / "flow.png")
-        await dialog.get_by_role("button", name=re.compile("submit", re.IGNORECASE)).click()
-        await expect(
-            dialog.get_by_role("button", name=re.compile("finish", re.IGNORECASE))
-        ).to_be_visible(timeout=PATIENCE_MS)
-        await page.screenshot(path=SHOTS / "flow-done.png")
+        await clicks.add_simulated_site(page, client.url)
+        await page.screenshot(path=SHOTS / "site.png")
+        (entry,) = await client.call("config_entries/get", domain="computeload")
+        assert entry["state"] == "loaded"
+        await wait_for_site(client, entry["entry_id"])
+        await clicks.add_dashboard(page, client.url, "Computeload site")
+        await clicks.prove(page, client.url)
+        await page.screenshot(path=SHOTS / "proof.png")
+        await page.goto(f"{client.url}/{DASHBOARD}/now")
+        await clicks.switch_controller_on(page)
         assert errors == []
-    entries = await client.call("config_entries/get", domain="computeload")
-    assert [entry["state"] for entry in entries] == ["loaded"]
-    await add_dashboard(client)
-    await wait_for_site(client, entries[0]["entry_id"])
-    await switch_on(client, entries[0]["entry_id"])
     await wait_for_action(client)
     await check_dashboard(client)
 
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 900), (390, 844)])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_the_dashboard_shows_numbers(
+async def test_every_view_fits_the_screen_and_can_be_used_by_everybody(
     running_home: RunningHome,
     browser: Browser,
     width: int,
@@ -72,6 +89,23 @@ async def test_the_dashboard_shows_numbers(
 ) -> None:
     client = running_home.client
     async with opened(browser, client, width=width, height=height, scheme=scheme) as (page, errors):
+        for view, drawn in VIEWS.items():
+            await page.goto(f"{client.url}/{DASHBOARD}/{view}")
+            for card in drawn:
+                await expect(page.locator(card).first).to_be_visible(timeout=PATIENCE_MS)
+            # The page is no wider than the screen.
+            assert await page.evaluate("document.documentElement.scrollWidth") <= width
+            await expect(page.get_by_text("unavailable")).to_have_count(0)
+            assert await harm_in_our_cards(page) == []
+            await page.screenshot(path=SHOTS / f"{view}-{width}-{scheme}.png")
+        assert errors == []
+
+
+async def test_now_says_what_flows_what_is_left_and_what_is_done(
+    running_home: RunningHome, browser: Browser
+) -> None:
+    client = running_home.client
+    async with opened(browser, client) as (page, _):
         await page.goto(f"{client.url}/{DASHBOARD}/now")
         for node in ("grid", "load", "battery", "pv"):
             power = page.locator(f"computeload-flow-card .{node} b")
@@ -85,31 +119,52 @@ async def test_the_dashboard_shows_numbers(
         await expect(meter).to_have_attribute(
             "aria-valuetext", re.compile(r"kWh of 2\.50 kWh used")
         )
-        await expect(page.locator("computeload-control-card b")).to_have_text("Shaving a peak")
-        # The page is no wider than the screen.
-        assert await page.evaluate("document.documentElement.scrollWidth") <= width
-        await expect(page.get_by_text("unavailable")).to_have_count(0)
-        await page.screenshot(path=SHOTS / f"now-{width}-{scheme}.png")
+        control = page.locator("computeload-control-card b")
+        await expect(control).to_have_text(re.compile("Shaving a peak|Discharging"))
 
-        await page.goto(f"{client.url}/{DASHBOARD}/plan")
-        plan = page.locator("computeload-plan-card")
-        said = re.compile(
-            r"\d\d:\d\d to \d\d:\d\d: the battery (gives|takes|rests).*, because .*\."
-        )
-        await expect(plan.get_by_role("status")).to_have_text(said, timeout=PATIENCE_MS)
-        first = await plan.get_by_role("status").inner_text()
-        await plan.get_by_role("img").focus()
-        await page.keyboard.press("ArrowRight")
-        await expect(plan.get_by_role("status")).not_to_have_text(first)
-        assert await page.evaluate("document.documentElement.scrollWidth") <= width
-        await page.screenshot(path=SHOTS / f"plan-{width}-{scheme}.png")
 
-        await page.goto(f"{client.url}/{DASHBOARD}/health")
-        tiles = page.locator("hui-tile-card")
-        await expect(tiles.first).to_be_visible(timeout=PATIENCE_MS)
-        await expect(page.get_by_text("unavailable", exact=False)).to_have_count(0)
-        assert await tiles.count() > 15
-        await page.screenshot(path=SHOTS / f"health-{width}-{scheme}.png")
+@pytest.mark.parametrize(
+    ("view", "card", "said"),
+    [
+        ("plan", "plan", r"\d\d to \d\d:\d\d: the battery (gives|takes|rests).*, because .*\."),
+        ("peaks", "peaks", r"\w+ \d{4}: \d+\.\d+ kW, on \w{3} \d+ \w+, \d\d:\d\d\."),
+        ("peaks", "duration", r"In \d+% of the time the grid power was above -?\d+\.\d+ kW"),
+        ("peaks", "heat", r"\w{3}, \d+.\d+: \d+\.\d+ kW on average, \d+\.\d+ kW at most\."),
+        (
+            "savings",
+            "savings",
+            r"\w+ \d{4}: -?€[\d,.]+ saved\. Bill €[\d,.]+ instead of",
+        ),
+    ],
+)
+async def test_a_chart_is_walked_through_with_the_keyboard(
+    running_home: RunningHome, browser: Browser, view: str, card: str, said: str
+) -> None:
+    client = running_home.client
+    async with opened(browser, client) as (page, errors):
+        await page.goto(f"{client.url}/{DASHBOARD}/{view}")
+        chart = page.locator(f"computeload-{card}-card")
+        note = chart.get_by_role("status")
+        await expect(note).to_have_text(re.compile(said), timeout=PATIENCE_MS)
+        first = await note.inner_text()
+        await chart.get_by_role("img").focus()
+        await page.keyboard.press("Home")
+        if await note.inner_text() == first:
+            await page.keyboard.press("ArrowRight")
+        await expect(note).not_to_have_text(first)
+        await expect(note).to_have_text(re.compile(said))
+        assert errors == []
+
+
+async def test_the_dashboard_speaks_the_users_language(
+    running_home: RunningHome, browser: Browser
+) -> None:
+    client = running_home.client
+    async with opened(browser, client) as (page, errors):
+        await page.add_init_script("localStorage.setItem('selectedLanguage', '\"de\"')")
+        await page.goto(f"{client.url}/{DASHBOARD}/now")
+        power = page.locator("computeload-flow-card .grid b")
+        await expect(power).to_have_text(re.compile(r"^\d+,\d+ kW$"), timeout=PATIENCE_MS)
         assert errors == []
 
 

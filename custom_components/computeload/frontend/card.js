@@ -7,6 +7,9 @@ import { loadTexts } from "./texts.js";
 
 /** A card about one site. A subclass says in `draw(site)` what is in it. */
 export class SiteCard extends HTMLElement {
+  /** What of the site's entities it is about, by translation key: there it is offered. */
+  static about = [];
+
   setConfig(config) {
     this._config = config;
     this._seen = null;
@@ -148,7 +151,7 @@ const COMMON = `
   .muted { color: var(--secondary-text-color); }
   h2 { font-size: 16px; font-weight: 500; margin: 0; }
   p { margin: 8px 0 0; }
-  a { color: var(--primary-color); }
+  a { color: inherit; }
   .empty p { margin: 0 0 8px; color: var(--secondary-text-color); }
   .row { display: flex; justify-content: space-between; align-items: baseline; gap: 12px; }
   .note { margin: 8px 0 0; min-height: 2.8em; }

@@ -9,7 +9,9 @@ import { HeatCard } from "./heat-card.js";
 import { PeaksCard } from "./peaks-card.js";
 import { PlanCard } from "./plan-card.js";
 import { SavingsCard } from "./savings-card.js";
+import { findSite } from "./site.js";
 import { ComputeloadStrategy } from "./strategy.js";
+import { StrategyEditor } from "./strategy-editor.js";
 import { loadTexts, said } from "./texts.js";
 import { WindowCard } from "./window-card.js";
 
@@ -32,7 +34,15 @@ await customElements.whenDefined("home-assistant");
 
 const define = (name, element) => customElements.get(name) ?? customElements.define(name, element);
 define("ll-strategy-dashboard-computeload", ComputeloadStrategy);
+define("computeload-strategy-editor", StrategyEditor);
 for (const [name, card] of Object.entries(CARDS)) define(`computeload-${name}-card`, card);
+
+/** Return a card where somebody looks for one about an entity of ours that it shows. */
+function suggested(hass, id, name, card) {
+  const { platform, device_id: site, translation_key: key } = hass.entities[id] ?? {};
+  if (platform !== "computeload" || !card.about.includes(key) || !findSite(hass, site)) return null;
+  return { config: { type: `custom:computeload-${name}-card`, site } };
+}
 
 // Read when somebody adds a dashboard or a card, by which time the texts are there.
 (window.customStrategies ??= []).push({
@@ -44,9 +54,10 @@ for (const [name, card] of Object.entries(CARDS)) define(`computeload-${name}-ca
   },
 });
 (window.customCards ??= []).push(
-  ...Object.keys(CARDS).map((name) => ({
+  ...Object.entries(CARDS).map(([name, card]) => ({
     type: `computeload-${name}-card`,
     preview: true,
+    getEntitySuggestion: (hass, id) => suggested(hass, id, name, card),
     get name() {
       return said(`about.${name}`);
     },

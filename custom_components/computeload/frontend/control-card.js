@@ -18,6 +18,8 @@ const ICONS = {
 };
 
 export class ControlCard extends SiteCard {
+  static about = ["controller", "controller_state", "controller_reason", "battery_setpoint"];
+
   draw(site) {
     const { hass, say } = this;
     const { controller_state: state, controller_reason: reason } = site.entities;

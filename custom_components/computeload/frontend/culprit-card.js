@@ -7,6 +7,7 @@ import { table } from "./table.js";
 
 export class CulpritCard extends FedCard {
   static feed = "peaks";
+  static about = ["billed_peak"];
 
   drawFed({ stories, billed, currency }) {
     const { hass, say } = this;

@@ -12,6 +12,7 @@ const AXIS = 24;
 
 export class DurationCard extends FedCard {
   static feed = "peaks";
+  static about = ["headroom"];
 
   drawFed({ duration, days }) {
     const { hass, say } = this;

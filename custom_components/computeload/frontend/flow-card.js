@@ -19,6 +19,8 @@ const RADIUS = 42;
 const BRANCHES_SHOWN = 8;
 
 export class FlowCard extends SiteCard {
+  static about = ["grid_power", "load_power", "pv_power", "battery_power"];
+
   _watched(site) {
     return [...super._watched(site), ...branches(site)];
   }

@@ -14,6 +14,7 @@ const ADD = "/config/integrations/integration/computeload";
 
 export class HealthCard extends FedCard {
   static feed = "health";
+  static about = ["data_age", "check_site"];
 
   drawFed({ devices, findings, ready, accepted }) {
     const { hass, say } = this;

@@ -19,6 +19,7 @@ const MOVES = {
 
 export class HeatCard extends FedCard {
   static feed = "peaks";
+  static about = ["load_power"];
 
   drawFed({ heat, days }) {
     const { hass, say } = this;

@@ -9,6 +9,7 @@ import { table } from "./table.js";
 
 export class PeaksCard extends FedCard {
   static feed = "peaks";
+  static about = ["billed_peak", "target_peak"];
 
   drawFed({ months, target_w: target, billed, currency }) {
     const { hass, say } = this;

@@ -9,6 +9,7 @@ import { legend, walked } from "./svg.js";
 
 export class PlanCard extends FedCard {
   static feed = "plan";
+  static about = ["plan_status", "plan_reason", "planned_grid_power", "planned_battery_power"];
 
   _watched(site) {
     return [site.entities.plan_status].filter(Boolean);

@@ -16,6 +16,7 @@ const PARTS = [
 
 export class SavingsCard extends FedCard {
   static feed = "savings";
+  static about = ["savings_month", "savings_year", "bill_month"];
 
   drawFed({ month: running, months, shadow_month: shadow, currency }) {
     const { hass, say } = this;
@@ -60,12 +61,16 @@ export class SavingsCard extends FedCard {
       note,
       table(
         [
-          { title: say("savings.month"), of: (each) => month(hass, each.month) },
+          { title: say("savings.month"), of: (each) => element("span", { class: "name" }, month(hass, each.month)) },
           { title: say("savings.bill"), figure: true, of: ({ bill }) => amount(bill.total) },
           { title: say("savings.without"), figure: true, of: ({ without }) => amount(without.total) },
           { title: say("savings.saved"), figure: true, of: ({ saved }) => amount(saved.total) },
-          { title: say("savings.co2"), figure: true, of: (each) => kilograms(hass, each.co2_saved_g) },
-        ],
+          months.some((each) => each.co2_saved_g !== null) && {
+            title: say("savings.co2"),
+            figure: true,
+            of: (each) => kilograms(hass, each.co2_saved_g),
+          },
+        ].filter(Boolean),
         [...months].reverse(),
         say("savings.chart"),
       ),
@@ -83,6 +88,7 @@ export class SavingsCard extends FedCard {
   }
 
   static css = `
+    .name { white-space: nowrap; }
     .legend b { font-weight: 500; font-variant-numeric: tabular-nums; }
     ${PARTS.map(([part, , colour]) => `.${part} { fill: ${colour}; }`).join("\n")}
   `;

@@ -7,6 +7,10 @@ import { emptyView, siteViews, sitesView } from "./views.js";
 export class ComputeloadStrategy extends HTMLElement {
   static registryDependencies = ["entities", "devices"];
 
+  static async getConfigElement() {
+    return document.createElement("computeload-strategy-editor");
+  }
+
   /** `config.site` chooses one site; without it the dashboard shows all there are. */
   static async generate(config, hass) {
     const say = await loadTexts(hass);

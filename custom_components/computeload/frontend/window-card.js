@@ -12,6 +12,8 @@ const ALARM = 1.02;
 /** The projection breathes around the target while it is held; only more than this is bad. */
 
 export class WindowCard extends SiteCard {
+  static about = ["projected_mean", "running_mean", "remaining_energy", "window_end", "target"];
+
   connectedCallback() {
     this._timer = setInterval(() => this._tick(), 1000);
   }
