@@ -1,12 +1,12 @@
 """The plan as columns for a chart."""
 
 import math
-from typing import Final
+from typing import Any, Final
 
 from homeassistant.core import HomeAssistant
 
 from ..const import CONF_CURRENCY
-from ..coordinator import ComputeLoadConfigEntry
+from ..coordinator import ComputeLoadConfigEntry, SiteRuntime
 from ..core.plan import Floats
 from ..planning import PlanData
 from .base import Feed, Payload, unix_ms
@@ -62,8 +62,21 @@ def _rounded(values: Floats) -> list[int | None]:
     return [round(each) if math.isfinite(each) else None for each in values.tolist()]
 
 
+def _starts(runtime: SiteRuntime) -> list[dict[str, Any]]:
+    """Return when waiting jobs begin, as far as their schedulers foresee it."""
+    return [
+        {"at": unix_ms(job.starts_at), "name": job.name or job.id}
+        for cluster in runtime.clusters.values()
+        if cluster.data is not None
+        for job in cluster.data.queue.pending
+        if job.starts_at is not None and not job.held
+    ]
+
+
 async def _async_payload(_: HomeAssistant, entry: ComputeLoadConfigEntry) -> Payload:
-    return plan_payload(entry.runtime_data.planning.data, entry.data[CONF_CURRENCY])
+    runtime = entry.runtime_data
+    payload = plan_payload(runtime.planning.data, entry.data[CONF_CURRENCY])
+    return payload | {"jobs": _starts(runtime)}
 
 
 PLAN: Final = Feed(

@@ -1,5 +1,6 @@
 // What Home Assistant loads on every page: the dashboard strategy and its cards.
 
+import { ComputeCard } from "./compute-card.js";
 import { ControlCard } from "./control-card.js";
 import { CulpritCard } from "./culprit-card.js";
 import { DurationCard } from "./duration-card.js";
@@ -20,6 +21,7 @@ const CARDS = {
   window: WindowCard,
   control: ControlCard,
   plan: PlanCard,
+  compute: ComputeCard,
   peaks: PeaksCard,
   duration: DurationCard,
   heat: HeatCard,

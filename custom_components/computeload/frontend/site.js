@@ -28,7 +28,7 @@ export function findSites(hass) {
 /** Return one site; undefined when it is gone. */
 export const findSite = (hass, id) => findSites(hass).find((site) => site.id === id);
 
-const ORDER = ["grid", "pv", "battery", "load"];
+const ORDER = ["grid", "pv", "battery", "cluster", "load"];
 
 const deviceName = (device) => device.name_by_user || device.name;
 
@@ -43,6 +43,7 @@ function asset(device, entities) {
   if (keys.soc) kind = "battery";
   else if (keys.energy_produced || keys.power_limit) kind = "pv";
   else if (keys.energy_imported) kind = "grid";
+  else if (keys.jobs_running) kind = "cluster";
   const all = (key) =>
     entities.filter((e) => e.translation_key === key).map((e) => e.entity_id).sort(naturally);
   return {

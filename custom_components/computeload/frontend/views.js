@@ -131,6 +131,7 @@ function computeView(hass, say, site) {
     .filter(Boolean)
     .map((entity) => ({ entity, name: shortName(hass, entity) }));
   return view(say, "compute", "mdi:server", [
+    section(heading(say("heading.cluster"), "mdi:server-network"), [own("compute", site, FULL)], { column_span: 2 }),
     section(heading(say("heading.branches_now"), "mdi:flash"), [metered]),
     section(heading(say("heading.energy"), "mdi:chart-bar"), [
       energies.length && {
@@ -194,6 +195,7 @@ const KINDS = {
   pv: "mdi:solar-power-variant",
   battery: "mdi:battery",
   load: "mdi:server",
+  cluster: "mdi:server-network",
 };
 
 function healthView(say, site) {
