@@ -56,7 +56,7 @@ export class ComputeCard extends FedCard {
   /** Return how many nodes and jobs there are. */
   _counts(jobs, { busy, idle, down }) {
     const { hass, say } = this;
-    const count = (value, words) => element("span", {}, element("b", {}, number(hass, value)), ` ${words}`);
+    const count = (value, words) => element("span", {}, `${words}: `, element("b", {}, number(hass, value)));
     return element(
       "div",
       { class: "counts" },

@@ -3,7 +3,7 @@
 import { SiteCard, showMore } from "./card.js";
 import { drawn, element, pressed } from "./dom.js";
 import { kilowatts } from "./format.js";
-import { base, branches, shortName, shown } from "./site.js";
+import { base, branches, branchName, shown } from "./site.js";
 
 const IDLE_W = 25;
 /** Less than this is noise, and drawn as rest. */
@@ -73,7 +73,7 @@ export class FlowCard extends SiteCard {
       return pressed(
         () => showMore(this, id),
         { class: "branch" },
-        element("span", { class: "name" }, shortName(hass, id)),
+        element("span", { class: "name" }, branchName(hass, id)),
         element("span", { class: "watts" }, kilowatts(hass, watts)),
         element("span", { class: "bar" }, bar),
       );

@@ -56,7 +56,8 @@ export class PlanChart {
 
   _load(banded) {
     const kw = (watts) => kilowatts(this._hass, watts);
-    return banded ? ({ load, low, high }) => `${kw(load)} (${kw(low)} – ${kw(high)})` : ({ load }) => kw(load);
+    // What is metered now has no band.
+    return ({ load, low, high }) => (banded && low < high ? `${kw(load)} (${kw(low)} – ${kw(high)})` : kw(load));
   }
 
   draw() {

@@ -14,7 +14,8 @@ export function findSites(hass) {
   const sites = [];
   for (const [id, own] of devices) {
     const device = hass.devices[id];
-    if (device?.entry_type !== "service") continue;
+    // Clusters are services as well, but hang on their site.
+    if (device?.entry_type !== "service" || device.via_device_id) continue;
     const entry = device.primary_config_entry;
     const assets = [...devices]
       .filter(([other]) => other !== id && hass.devices[other]?.primary_config_entry === entry)
@@ -61,6 +62,7 @@ function asset(device, entities) {
   };
 }
 
+const WHOLE = ["power", "energy_consumed"];
 const FIRST = ["power", "soc", "device_state", "channel_power"];
 
 /** What people look for first comes first. */
@@ -94,10 +96,12 @@ export function shown(hass, entityId) {
   return state ? hass.formatEntityState(state) : "–";
 }
 
-/** Return the entity's name without that of its device. */
-export function shortName(hass, entityId) {
+/** Return what a branch is called: a whole device by its name, else the entity without it. */
+export function branchName(hass, entityId) {
   const full = hass.states[entityId]?.attributes.friendly_name ?? entityId;
-  const device = hass.devices[hass.entities[entityId]?.device_id];
+  const entity = hass.entities[entityId];
+  const device = hass.devices[entity?.device_id];
+  if (device && WHOLE.includes(entity.translation_key)) return deviceName(device);
   const prefix = device ? `${deviceName(device)} ` : "";
   return prefix && full.startsWith(prefix) ? full.slice(prefix.length) : full;
 }

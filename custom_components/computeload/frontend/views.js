@@ -1,6 +1,6 @@
 // Which cards each view has: built-in ones wherever Home Assistant has one.
 
-import { branches, shortName } from "./site.js";
+import { branches, branchName } from "./site.js";
 
 const HISTORY_H = 1;
 const ADD = "/config/integrations/dashboard/add?domain=computeload";
@@ -83,7 +83,7 @@ function branchesCard(hass, say, site) {
   return {
     type: "statistics-graph",
     title: say("heading.branches"),
-    entities: measured.map((entity) => ({ entity, name: shortName(hass, entity) })),
+    entities: measured.map((entity) => ({ entity, name: branchName(hass, entity) })),
     stat_types: ["mean"],
     period: "5minute",
     days_to_show: 1,
@@ -106,7 +106,6 @@ function planView(say, site) {
       tile(its.next_discharge, say("tile.gives_next")),
       tile(its.planned_peak, say("tile.peak_24h")),
       tile(its.target, say("common.target")),
-      tile(its.price, say("tile.market_price")),
       tile(its.planned_soc, say("tile.charged_to")),
     ]),
     section(heading(say("heading.signals"), "mdi:currency-eur"), [
@@ -121,7 +120,7 @@ function planView(say, site) {
 }
 
 function computeView(hass, say, site) {
-  const measured = branches(site).map((entity) => ({ entity, name: shortName(hass, entity) }));
+  const measured = branches(site).map((entity) => ({ entity, name: branchName(hass, entity) }));
   const metered = measured.length
     ? { type: "entities", entities: measured, ...WIDE }
     : { type: "markdown", content: say("compute.no_branches"), ...WIDE };
@@ -129,7 +128,7 @@ function computeView(hass, say, site) {
     .filter((asset) => asset.kind === "load")
     .flatMap((asset) => (asset.energies.length ? asset.energies : [asset.entities.energy_consumed]))
     .filter(Boolean)
-    .map((entity) => ({ entity, name: shortName(hass, entity) }));
+    .map((entity) => ({ entity, name: branchName(hass, entity) }));
   return view(say, "compute", "mdi:server", [
     section(heading(say("heading.cluster"), "mdi:server-network"), [own("compute", site, FULL)], { column_span: 2 }),
     section(heading(say("heading.branches_now"), "mdi:flash"), [metered]),
