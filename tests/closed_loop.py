@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from custom_components.computeload.core.control import decide
+from custom_components.computeload.core.deferral import Deferral, Waiting, decide_starts, give_w
 from custom_components.computeload.core.learning import learn
 from custom_components.computeload.core.model import Reason
 from custom_components.computeload.core.plan import BatterySpec, Floats, Plan
@@ -31,6 +32,9 @@ from custom_components.computeload.simulator.past import simulated_past
 from custom_components.computeload.simulator.physics import SitePhysics
 from custom_components.computeload.simulator.spec import DEVICES, Scenario
 
+WITH_COOLING = 1.24
+"""What cooling adds to a job's power in the lab."""
+
 
 @dataclass
 class Outcome:
@@ -45,6 +49,31 @@ class Outcome:
     reasons: set[Reason] = field(default_factory=set)
 
 
+def keep_back(
+    site: SitePhysics,
+    limits: Limits,
+    batteries: tuple[BatteryState, ...],
+    memory: Deferral,
+    longest_s: float,
+) -> Deferral:
+    """Keep waiting jobs from starting while there is no room for them, as the live site does."""
+    jobs, now_s = site.loads.jobs, site.elapsed_s
+    waiting = [
+        Waiting(
+            job_id=str(job.number),
+            power_w=job.workload.node_w * len(job.nodes) * WITH_COOLING,
+            starts_s=job.due_s,
+        )
+        for job in jobs.waiting
+    ]
+    room_w = limits.target_w + give_w(batteries, limits.reserve) - (site.load_w - site.pv_w)
+    starts = decide_starts(waiting, room_w, now_s, longest_s, memory)
+    for held, numbers in ((True, starts.hold), (False, starts.release)):
+        for number in numbers:
+            jobs.hold(int(number), held=held, elapsed_s=now_s)
+    return starts.memory
+
+
 def run(
     scenario: Scenario,
     *,
@@ -53,17 +82,24 @@ def run(
     seed: int = 1,
     every_s: float = 1.0,
     planned: Planned | None = None,
+    longest_delay_s: float | None = None,
 ) -> Outcome:
-    """Run the site for some hours; without limits nobody controls it."""
+    """Run the site for some hours; without limits nobody controls it.
+
+    With ``longest_delay_s`` waiting jobs may be kept back for so long.
+    """
     site = SitePhysics(scenario, seed)
     outcome = Outcome(site)
     tracker, peaks, memory = WindowTracker(), PeakLog(scenario.timezone), Memory()
     seen = {b: _battery_state(b, cabinet, 0.0) for b, cabinet in site.batteries.items()}
-    for _ in range(int(hours * 3600.0 / every_s)):
+    deferral = Deferral()
+    for step in range(int(hours * 3600.0 / every_s)):
         site.step(every_s)
         if limits is None:
             continue
         now_s = site.elapsed_s
+        if longest_delay_s is not None and step % max(round(60.0 / every_s), 1) == 0:
+            deferral = keep_back(site, limits, tuple(seen.values()), deferral, longest_delay_s)
         for window in tracker.update(site.now, now_s, site.grid_w, site.import_ws / 3600.0):
             peaks.add(window)
             outcome.windows.append(window)

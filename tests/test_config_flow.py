@@ -129,7 +129,7 @@ async def test_one_step_sets_up_a_simulated_site_where_everything_answers(
     assert entry.data["currency"] == "CHF"
     await async_settle(hass, entry.runtime_data)
     devices = entry.runtime_data.devices
-    assert set(devices) == set(entry.subentries)
+    assert devices.keys() | entry.runtime_data.clusters.keys() == set(entry.subentries)
     assert all(device.last_update_success for device in devices.values())
     target = hass.states.get(f"number.{entry.unique_id}_target_peak")
     assert target is not None

@@ -100,7 +100,8 @@ class Jobs:
         self.next_s = inf
         """The simulated second of the next event."""
         self._workloads = workloads
-        self._random = random
+        # When jobs come must not depend on when others were let go.
+        self._random, self._dips = Random(random.random()), Random(random.random())
         self._numbers = 0
         self._due: dict[str, Job] = {}
         """By stream: the job that is handed in next."""
@@ -261,7 +262,7 @@ class Jobs:
     def _plan_checkpoint(self, job: Job, now_s: float) -> None:
         """Dip next at some time around the stated interval, unless the job ends before."""
         workload = job.workload
-        at_s = now_s + workload.checkpoint_every_s * self._random.uniform(0.8, 1.2)
+        at_s = now_s + workload.checkpoint_every_s * self._dips.uniform(0.8, 1.2)
         if at_s + workload.checkpoint_lasts_s < job.ends_s:
             self._push(at_s, _Event.DIP, workload, job)
 
