@@ -31,7 +31,7 @@ from .common import add_asset, async_set_up, async_wait_for, build_lab, real_ent
 
 PACKAGE = Path(__file__).parents[1] / "custom_components" / "computeload"
 WORD = "correct-horse-battery"
-PASSIVE = {"explain_peak", "get_plan"}
+PASSIVE = {"explain_peak", "get_job_energy", "get_plan"}
 """Actions that only tell something: everybody may call them."""
 
 _heard: list[tuple[str, Any]] | None = None
