@@ -7,13 +7,13 @@ from typing import Any
 
 from homeassistant.config_entries import SOURCE_REAUTH, SOURCE_RECONFIGURE, SOURCE_USER
 from homeassistant.core import HomeAssistant
-from homeassistant.data_entry_flow import FlowResult, FlowResultType
+from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.helpers import entity_registry as er
 import numpy as np
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.computeload.cluster import OUTDATED, ClusterCoordinator
+from custom_components.computeload.cluster import OUTDATED
 from custom_components.computeload.const import DOMAIN
 from custom_components.computeload.core.ledger import Channel, Flow, Origin, Quarter, Role
 from custom_components.computeload.diagnostics import async_get_config_entry_diagnostics
@@ -21,9 +21,9 @@ from custom_components.computeload.simulator.scenario import load_scenario
 from custom_components.computeload.simulator.server import SimulatedSite
 
 from .common import STILL, add_asset, async_set_up, real_entry
+from .hpc import Result, access, add_cluster, begin, go_on
 from .test_config_flow import told
 
-type Result = FlowResult[Any, Any]
 QUEUE = "sensor.slurm_"
 NEW_TOKEN = "a new one"  # noqa: S105 - of a server in this process
 
@@ -50,42 +50,6 @@ async def lab_fixture(hass: HomeAssistant, hpc: SimulatedSite) -> AsyncIterator[
     yield entry
     await hass.config_entries.async_unload(entry.entry_id)
     await hass.async_block_till_done()
-
-
-async def begin(hass: HomeAssistant, entry: MockConfigEntry) -> Result:
-    """Start adding a cluster."""
-    result: Result = await hass.config_entries.subentries.async_init(
-        (entry.entry_id, "cluster"), context={"source": SOURCE_USER}
-    )
-    return result
-
-
-async def go_on(hass: HomeAssistant, flow: Result, **answers: Any) -> Result:
-    """Answer a step."""
-    result: Result = await hass.config_entries.subentries.async_configure(flow["flow_id"], answers)
-    return result
-
-
-def access(hpc: SimulatedSite, **changes: Any) -> dict[str, Any]:
-    """Return what the first step asks for."""
-    assert hpc.slurm is not None
-    whole = {"url": hpc.slurm.url, "username": hpc.slurm.user, "token": hpc.slurm.token}
-    return whole | {"verify_ssl": True} | changes
-
-
-async def add_cluster(
-    hass: HomeAssistant, lab: MockConfigEntry, hpc: SimulatedSite
-) -> ClusterCoordinator:
-    """Add the lab's cluster by the flow, with all of its branches."""
-    flow = await go_on(hass, await begin(hass, lab), **access(hpc))
-    flow = await go_on(hass, flow, name="Slurm", branches=["rack_a", "rack_c"])
-    nodes = {"Rack A": "a[1-6]", "Rack C": "c[1-6]"}
-    flow = await go_on(hass, flow, **nodes)
-    assert flow["type"] is FlowResultType.CREATE_ENTRY
-    await hass.async_block_till_done()
-    (cluster,) = lab.runtime_data.clusters.values()
-    assert isinstance(cluster, ClusterCoordinator)
-    return cluster
 
 
 def state(hass: HomeAssistant, key: str) -> str:
@@ -141,6 +105,7 @@ async def test_what_is_wrong_is_said_and_can_be_corrected(
     flow = await go_on(hass, flow, **{"Rack A": "a[1-", "Rack C": "z9"})
     assert flow["errors"] == {"Rack A": "nodes_unreadable", "Rack C": "nodes_unknown"}
     flow = await go_on(hass, flow, **{"Rack A": "", "Rack C": "c1"})
+    flow = await go_on(hass, flow, partitions=[], accounts=["nobody"])
     assert flow["type"] is FlowResultType.CREATE_ENTRY
     await hass.async_block_till_done()
 
@@ -163,6 +128,7 @@ async def test_what_was_chosen_can_be_changed(
     )
     flow = await go_on(hass, flow, **access(hpc))
     flow = await go_on(hass, flow, name="Lab cluster", branches=["rack_c"])
+    flow = await go_on(hass, flow, partitions=["compute"])
     assert (flow["type"], flow["reason"]) == (FlowResultType.ABORT, "reconfigure_successful")
     await hass.async_block_till_done()
     (again,) = lab.runtime_data.clusters.values()

@@ -14,6 +14,7 @@ import pytest
 from custom_components.computeload import (
     binary_sensor,
     button,
+    cluster_controls,
     cluster_sensors,
     event,
     number,
@@ -112,9 +113,9 @@ def called_with_text(function: str) -> set[str]:
             [binary_sensor.SITE_BINARY_SENSORS, binary_sensor.ASSET_BINARY_SENSORS],
         ),
         ("button", [button.SITE_BUTTONS]),
-        ("event", [(event.NEXT_TRAIN,)]),
-        ("number", [number.SITE_NUMBERS]),
-        ("select", [select.SITE_SELECTS]),
+        ("event", [(event.NEXT_TRAIN, *event.LEVER_EVENTS)]),
+        ("number", [number.SITE_NUMBERS, cluster_controls.LEVER_NUMBERS]),
+        ("select", [select.SITE_SELECTS, tuple(cluster_controls.CONSENT_SELECTS.values())]),
         ("switch", [switch.SITE_SWITCHES]),
     ],
 )
@@ -376,6 +377,7 @@ def test_every_issue_has_a_title_and_a_remedy(texts: dict[str, Any]) -> None:
         "carbon_failed": {"site", "details"},
         "control_disproven": {"site", "device", "finding"},
         "control_unproven": {"site"},
+        "lever_refused": {"cluster", "error"},
         "ledger_not_written": {"problem", "site", "waiting"},
         "meter_silent": {"device", "site"},
         "optimiser_missing": {"site"},

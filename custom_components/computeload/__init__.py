@@ -14,7 +14,7 @@ from homeassistant.helpers.typing import ConfigType
 
 from .actions import async_setup_actions
 from .clock import SystemClock
-from .cluster import async_open_clusters
+from .cluster import async_open_clusters, cluster_store
 from .const import (
     CONF_POLL_S,
     CONF_ROLE,
@@ -35,6 +35,7 @@ from .drivers.corrected import CorrectedDevice
 from .drivers.entity import EntityDevice
 from .entity_source import async_follow
 from .ledger_store import LedgerStore
+from .levers import SiteLevers, lever_store
 from .library import async_get_library, async_watch_library
 from .observing import observing
 from .opening import async_open_device
@@ -113,6 +114,8 @@ async def async_setup_entry(hass: HomeAssistant, entry: ComputeLoadConfigEntry) 
     runtime.clusters = async_open_clusters(hass, entry)
     for cluster in runtime.clusters.values():
         await cluster.async_start()
+    runtime.levers = SiteLevers(runtime.clusters.values())
+    await runtime.levers.async_start()
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     entry.async_on_unload(entry.add_update_listener(_async_reload))
     return True
@@ -185,6 +188,7 @@ async def _async_reload(hass: HomeAssistant, entry: ComputeLoadConfigEntry) -> N
 async def async_unload_entry(hass: HomeAssistant, entry: ComputeLoadConfigEntry) -> bool:
     """Hand everything back, then let go."""
     await entry.runtime_data.trials.async_stop()
+    await entry.runtime_data.levers.async_stop()
     await entry.runtime_data.controller.async_stop()
     await entry.runtime_data.proof.async_save()
     await entry.runtime_data.ledger.async_stop()
@@ -197,3 +201,6 @@ async def async_remove_entry(hass: HomeAssistant, entry: ComputeLoadConfigEntry)
     await signal_store(hass, entry.entry_id).async_remove()
     await shadow_store(hass, entry.entry_id).async_remove()
     await proof_store(hass, entry.entry_id).async_remove()
+    for subentry in entry.get_subentries_of_type(SUBENTRY_CLUSTER):
+        await cluster_store(hass, subentry.subentry_id).async_remove()
+        await lever_store(hass, subentry.subentry_id).async_remove()

@@ -15,6 +15,8 @@ from homeassistant.config_entries import (
 from homeassistant.const import CONF_NAME, CONF_URL, CONF_VERIFY_SSL
 from homeassistant.helpers.selector import (
     BooleanSelector,
+    EntitySelector,
+    EntitySelectorConfig,
     SelectOptionDict,
     SelectSelector,
     SelectSelectorConfig,
@@ -27,8 +29,11 @@ from .asset_flow.servers import CREDENTIALS
 from .clock import SystemClock
 from .cluster import open_queue
 from .const import (
+    CONF_ACCOUNTS,
     CONF_BRANCHES,
+    CONF_BUDGET_SCRIPT,
     CONF_LINK,
+    CONF_PARTITIONS,
     CONF_ROLE,
     CONF_SOURCE,
     DOMAIN,
@@ -52,6 +57,14 @@ SLURM: Final = vol.Schema(
 )
 ALL_NODES: Final = ""
 _METERED: Final = (AssetKind.LOAD, AssetKind.METER)
+
+
+def _several(options: list[str], *, custom: bool = False) -> SelectSelector:
+    return SelectSelector(
+        SelectSelectorConfig(
+            options=options, multiple=True, custom_value=custom, mode=SelectSelectorMode.DROPDOWN
+        )
+    )
 
 
 class ClusterSubentryFlow(ConfigSubentryFlow):
@@ -137,7 +150,8 @@ class ClusterSubentryFlow(ConfigSubentryFlow):
                 self._branches = user_input[CONF_BRANCHES]
                 if len(self._branches) > 1:
                     return await self.async_step_nodes()
-                return self._finish(dict.fromkeys(self._branches, ALL_NODES))
+                self._data[CONF_BRANCHES] = dict.fromkeys(self._branches, ALL_NODES)
+                return await self.async_step_levers()
         stored = self._stored.get(CONF_BRANCHES, {})
         suggested = {
             CONF_NAME: self._own.title if self._own else "Slurm",
@@ -175,7 +189,8 @@ class ClusterSubentryFlow(ConfigSubentryFlow):
             nodes = {a: user_input.get(title, "").strip() for a, title in titles.items()}
             errors = {titles[a]: p for a, text in nodes.items() if (p := self._problem(text))}
             if not errors:
-                return self._finish(nodes)
+                self._data[CONF_BRANCHES] = nodes
+                return await self.async_step_levers()
         stored = self._stored.get(CONF_BRANCHES, {})
         suggested = {title: stored.get(asset_id, "") for asset_id, title in titles.items()}
         return self.async_show_form(
@@ -186,6 +201,34 @@ class ClusterSubentryFlow(ConfigSubentryFlow):
             ),
             errors=errors,
             description_placeholders=self._described(),
+        )
+
+    async def async_step_levers(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Ask whose jobs may be touched at all; whether they are is decided on the device."""
+        if user_input is not None:
+            self._data |= user_input
+            return self._finish()
+        partitions = [partition.name for partition in self._queue.partitions]
+        chosen = self._stored.get(CONF_PARTITIONS, partitions)
+        accounts = sorted({job.account for job in self._queue.jobs if job.account})
+        schema = vol.Schema(
+            {
+                vol.Optional(CONF_PARTITIONS, default=[]): _several(partitions),
+                vol.Optional(CONF_ACCOUNTS, default=[]): _several(accounts, custom=True),
+                vol.Optional(CONF_BUDGET_SCRIPT): EntitySelector(
+                    EntitySelectorConfig(domain="script")
+                ),
+            }
+        )
+        return self.async_show_form(
+            step_id="levers",
+            data_schema=self.add_suggested_values_to_schema(
+                schema,
+                {**self._stored, CONF_PARTITIONS: [p for p in partitions if p in chosen]},
+            ),
+            last_step=True,
         )
 
     def _problem(self, text: str) -> str | None:
@@ -217,10 +260,10 @@ class ClusterSubentryFlow(ConfigSubentryFlow):
             "pending": str(len(self._queue.pending)),
         }
 
-    def _finish(self, nodes: Mapping[str, str]) -> SubentryFlowResult:
+    def _finish(self) -> SubentryFlowResult:
         """Store the cluster."""
-        title = self._data.pop(CONF_NAME)
-        data = self._data | {CONF_BRANCHES: dict(nodes)}
+        data = self._data
+        title = data.pop(CONF_NAME)
         if self._own is None:
             return self.async_create_entry(
                 title=title, data=data, unique_id=f"cluster {data[CONF_URL]}"

@@ -15,6 +15,7 @@ from .core.queue import QueueState
 from .core.queue_forecast import Train
 from .core.queue_jobs import is_taken, is_up
 from .entity import Gate, Pace, PacedSensor, Shown
+from .levers import ClusterLevers
 from .sensor_tables import COUNTER, DIAGNOSTIC, ComputeLoadSensorDescription, power_sensor
 from .site_sensor import CURRENCY
 
@@ -70,6 +71,10 @@ def _today(which: int) -> Callable[[ClusterCoordinator], float]:
     return lambda cluster: sum(each[which] for each in _used_by_jobs(cluster.memory.today))
 
 
+def _levers(cluster: ClusterCoordinator) -> ClusterLevers:
+    return cluster.config_entry.runtime_data.levers.of[cluster.asset_id]
+
+
 def _gpus(state: QueueState) -> int:
     return sum(job.gpus for job in state.running)
 
@@ -85,6 +90,14 @@ CLUSTER_SENSORS: tuple[ClusterSensorDescription, ...] = (
     ),
     _count("nodes_down", lambda state: sum(not is_up(node) for node in state.nodes)),
     _count("gpus_busy", _gpus),
+    ComputeLoadSensorDescription(
+        key="jobs_put_off",
+        translation_key="jobs_put_off",
+        state_class=SensorStateClass.MEASUREMENT,
+        value_fn=lambda cluster: len(_levers(cluster).hold.kept),
+    ),
+    power_sensor("power_put_off", lambda cluster: sum(_levers(cluster).hold.kept.values())),
+    power_sensor("compute_allowed", lambda cluster: _levers(cluster).allowed_w),
     *map(_expected, LEADS_S),
     ComputeLoadSensorDescription(
         key="next_step",

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .core.tariff import Tariff
     from .drivers.redfish import RedfishClient
     from .ledger_store import LedgerStore
+    from .levers import SiteLevers
     from .planning import PlanningCoordinator
     from .proof import SiteProof
     from .proof_trial import BatteryTrials
@@ -293,6 +294,7 @@ class SiteRuntime:
     """By subentry id."""
     clusters: dict[str, ClusterCoordinator] = field(default_factory=dict)
     """By subentry id."""
+    levers: SiteLevers = field(init=False)
     simulator: SimulatedSite | None = None
     redfish: dict[tuple[object, ...], RedfishClient] = field(default_factory=dict)
     """One client for all chassis behind the same service, by address and credentials."""

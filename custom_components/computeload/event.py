@@ -8,9 +8,11 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .cluster import ClusterCoordinator
+from .cluster_controls import LeverEntity
 from .cluster_entity import ClusterEntity
 from .coordinator import ComputeLoadConfigEntry
 from .core.queue_forecast import Train
+from .levers.data import Act, Deed
 
 PARALLEL_UPDATES = 0
 
@@ -19,6 +21,17 @@ GONE: Final = "gone"
 NEXT_TRAIN: Final = EventEntityDescription(
     key="next_train", translation_key="next_train", event_types=[FORESEEN, GONE]
 )
+COMPUTE_BUDGET: Final = EventEntityDescription(
+    key="compute_budget",
+    translation_key="compute_budget",
+    event_types=[Deed.CUT, Deed.LIFTED],
+)
+JOBS_MOVED: Final = EventEntityDescription(
+    key="jobs_moved",
+    translation_key="jobs_moved",
+    event_types=[deed for deed in Deed if deed not in (Deed.CUT, Deed.LIFTED)],
+)
+LEVER_EVENTS: Final = (COMPUTE_BUDGET, JOBS_MOVED)
 SAME_S: Final = 1800.0
 """A stretch whose begin moved by less than this is still the same one."""
 SAME_SHARE: Final = 0.25
@@ -34,7 +47,8 @@ async def async_setup_entry(
 ) -> None:
     """Set up the events of the site's clusters."""
     for subentry_id, cluster in entry.runtime_data.clusters.items():
-        async_add_entities([NextTrainEvent(cluster)], config_subentry_id=subentry_id)
+        events = [NextTrainEvent(cluster), *(LeverEvent(cluster, each) for each in LEVER_EVENTS)]
+        async_add_entities(events, config_subentry_id=subentry_id)
 
 
 class NextTrainEvent(ClusterEntity, EventEntity):
@@ -60,6 +74,24 @@ class NextTrainEvent(ClusterEntity, EventEntity):
             self._trigger_event(GONE)
             self._told = None
         self.async_write_ha_state()
+
+
+class LeverEvent(LeverEntity, EventEntity):
+    """Tells of what the levers did, or would have done."""
+
+    entity_description: EventEntityDescription
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        """Listen to the levers."""
+        await super().async_added_to_hass()
+        self.async_on_remove(self.levers.hands.async_listen(self._tell))
+
+    @callback
+    def _tell(self, act: Act) -> None:
+        if act.deed in self.event_types:
+            self._trigger_event(act.deed, act.described())
+            self.async_write_ha_state()
 
 
 def _same(train: Train, told: Train | None) -> bool:

@@ -16,6 +16,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
+from .cluster_controls import lever_numbers
 from .const import DOMAIN
 from .controller import Controller
 from .coordinator import ComputeLoadConfigEntry
@@ -153,8 +154,10 @@ async def async_setup_entry(
     entry: ComputeLoadConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
-    """Set up the numbers of the site."""
+    """Set up the numbers of the site and its clusters."""
     async_add_entities(SiteNumber(entry.runtime_data.controller, each) for each in SITE_NUMBERS)
+    for subentry_id, cluster in entry.runtime_data.clusters.items():
+        async_add_entities(lever_numbers(cluster), config_subentry_id=subentry_id)
 
 
 class SiteNumber(SiteEntity, NumberEntity):

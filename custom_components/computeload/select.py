@@ -1,4 +1,4 @@
-"""Selects: what the controller is after."""
+"""Selects: what the controller is after, and what the levers of compute may do."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -8,6 +8,7 @@ from homeassistant.components.select import SelectEntity, SelectEntityDescriptio
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
+from .cluster_controls import consent_selects
 from .coordinator import ComputeLoadConfigEntry
 from .core.site import Strategy
 from .entity import SiteEntity
@@ -40,8 +41,10 @@ async def async_setup_entry(
     entry: ComputeLoadConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
-    """Set up the selects of the site."""
+    """Set up the selects of the site and its clusters."""
     async_add_entities(SiteSelect(entry.runtime_data.controller, each) for each in SITE_SELECTS)
+    for subentry_id, cluster in entry.runtime_data.clusters.items():
+        async_add_entities(consent_selects(cluster), config_subentry_id=subentry_id)
 
 
 class SiteSelect(SiteEntity, SelectEntity):

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Protocol
 
+from ..core.levers import Lever
 from ..core.queue import QueueState
 
 
@@ -12,6 +13,11 @@ class Queue(Protocol):
     Every method may raise DeviceError; none blocks, none retries, each ends within its own
     timeout.
     """
+
+    @property
+    def abilities(self) -> frozenset[Lever]:
+        """Return what it can be asked for, as far as it is known by now."""
+        ...
 
     async def read(self) -> QueueState:
         """Return jobs, nodes and partitions as they are now."""

@@ -14,6 +14,7 @@ import json
 import re
 from typing import Any, Final
 
+from ..core.levers import Lever
 from ..core.model import Clock
 from ..core.queue import QueueState
 from .base import AuthError, ServerRefusedError, WrongDeviceError
@@ -76,6 +77,12 @@ class SlurmQueue:
         self._access = access
         self._clock = clock
         self._version: int | None = None
+
+    @property
+    def abilities(self) -> frozenset[Lever]:
+        """Return what it can be asked for; to put jobs back only newer versions have a way."""
+        requeues = self._version is not None and self._version >= REQUEUES
+        return frozenset({Lever.HOLD, Lever.DRAIN} | ({Lever.REQUEUE} if requeues else set()))
 
     async def version(self) -> int:
         """Return NN of the version v0.0.NN that is spoken, and find it where it is not known.
