@@ -91,7 +91,7 @@ def run(
     site = SitePhysics(scenario, seed)
     outcome = Outcome(site)
     tracker, peaks, memory = WindowTracker(), PeakLog(scenario.timezone), Memory()
-    seen = {b: _battery_state(b, cabinet, 0.0) for b, cabinet in site.batteries.items()}
+    seen = {b: battery_state(b, cabinet, 0.0) for b, cabinet in site.batteries.items()}
     deferral = Deferral()
     for step in range(int(hours * 3600.0 / every_s)):
         site.step(every_s)
@@ -119,7 +119,7 @@ def run(
         decision = decide(state, limits, memory, planned.plan if planned else None)
         memory = decision.memory
         _carry_out(decision, site, outcome, tracker.window)
-        seen = {b: _battery_state(b, cabinet, now_s) for b, cabinet in site.batteries.items()}
+        seen = {b: battery_state(b, cabinet, now_s) for b, cabinet in site.batteries.items()}
     return outcome
 
 
@@ -216,7 +216,8 @@ def _carry_out(
         )
 
 
-def _battery_state(asset_id: str, cabinet: BatteryPhysics, now_s: float) -> BatteryState:
+def battery_state(asset_id: str, cabinet: BatteryPhysics, now_s: float) -> BatteryState:
+    """Return a cabinet as the control law sees it."""
     return BatteryState(
         asset_id=asset_id,
         power_w=cabinet.power_w,

@@ -4,6 +4,7 @@ At full load, power moves by about one percent from second to second; nodes go b
 idle and full load in a few seconds; cooling follows the heat within minutes.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import exp
 from random import Random
@@ -90,6 +91,7 @@ class Loads:
         self._drawing = [b for b in self.branches.values() if not b.spec.follows]
         self._cooling = [b for b in self.branches.values() if b.spec.follows]
         self._dark = False
+        self._off: set[str] = set()
         self._place_jobs()
         for branch in self._drawing:
             branch.power_w = branch.level_w = branch.target_w
@@ -113,6 +115,8 @@ class Loads:
             for other in branch.following:
                 heat_w += other.level_w
             branch.target_w = branch.spec.idle_w + branch.spec.share * heat_w
+        for name in self._off:
+            self.branches[name].target_w = 0.0
         for branch in self.branches.values():
             level_w = branch.level_w
             level_w += (branch.target_w - level_w) * branch.alpha
@@ -128,6 +132,15 @@ class Loads:
         self.power_l1_w = l1_w
         self.power_l2_w = l2_w
         return total_w
+
+    def switch(self, branches: Iterable[str], *, on: bool, elapsed_s: float) -> None:
+        """Switch branches off, or on again; nodes that are off take no jobs."""
+        names = set(branches)
+        (self._off.difference_update if on else self._off.update)(names)
+        self.jobs.drain(names & self.jobs.extra_w.keys(), drained=not on, elapsed_s=elapsed_s)
+        for branch in self._drawing:
+            branch.target_w = branch.spec.idle_w
+        self._place_jobs()
 
     def go_dark(self) -> None:
         """Lose the supply: every running job dies, every branch draws nothing."""
