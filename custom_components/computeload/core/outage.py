@@ -142,7 +142,8 @@ def next_stage(stage: Stage, supply: Supply, promise: Promise, elapsed_s: float)
         Stage.SHUTDOWN: left_s < promise.shutdown_s,
         Stage.LAST: supply.protected_s < promise.shutdown_s,
     }
-    return max(stage, *(each for each, is_due in due.items() if is_due), key=_ORDER.index)
+    reached = [stage, *(each for each, has_come in due.items() if has_come)]
+    return max(reached, key=_ORDER.index)
 
 
 def reserve_wh(protected_w: float, load_w: float, promise: Promise) -> float:
