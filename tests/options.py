@@ -12,7 +12,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from .common import real_entry
 
-MENU = ["check", "price", "tariff", "carbon", "pv", "operator", "planning"]
+MENU = ["check", "price", "tariff", "carbon", "pv", "operator", "planning", "outage"]
 
 
 @pytest.fixture(name="site")

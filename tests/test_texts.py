@@ -18,6 +18,7 @@ from custom_components.computeload import (
     cluster_sensors,
     event,
     number,
+    outage_sensors,
     plan_sensors,
     savings_sensors,
     select,
@@ -105,6 +106,7 @@ def called_with_text(function: str) -> set[str]:
                 signal_sensors.SIGNAL_SENSORS,
                 signal_sensors.OPERATOR_SENSORS,
                 savings_sensors.SAVINGS_SENSORS,
+                outage_sensors.OUTAGE_SENSORS,
                 (savings_sensors.BILLED_KW, savings_sensors.BILLED_KVA),
             ],
         ),
@@ -113,7 +115,7 @@ def called_with_text(function: str) -> set[str]:
             [binary_sensor.SITE_BINARY_SENSORS, binary_sensor.ASSET_BINARY_SENSORS],
         ),
         ("button", [button.SITE_BUTTONS]),
-        ("event", [(event.NEXT_TRAIN, *event.LEVER_EVENTS)]),
+        ("event", [(event.NEXT_TRAIN, event.OUTAGE, *event.LEVER_EVENTS)]),
         ("number", [number.SITE_NUMBERS, cluster_controls.LEVER_NUMBERS]),
         ("select", [select.SITE_SELECTS, tuple(cluster_controls.CONSENT_SELECTS.values())]),
         ("switch", [switch.SITE_SWITCHES]),
@@ -177,7 +179,12 @@ def signal_errors(part: str) -> set[str]:
 
 
 def test_every_error_of_a_signal_has_a_sentence_where_it_shows(texts: dict[str, Any]) -> None:
-    own = {"tariff_invalid", "efficiency_out_of_range", "cost_out_of_range"}
+    own = {
+        "tariff_invalid",
+        "efficiency_out_of_range",
+        "cost_out_of_range",
+        "shutdown_out_of_range",
+    }
     assert signal_errors("signals") | signal_errors("") | own == set(texts["options"]["error"])
     for key in signal_errors("signals"):
         assert texts["exceptions"][key]["message"] == texts["options"]["error"][key]

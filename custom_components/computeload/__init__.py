@@ -39,6 +39,7 @@ from .levers import SiteLevers, lever_store
 from .library import async_get_library, async_watch_library
 from .observing import observing
 from .opening import async_open_device
+from .outage import OutageCoordinator, outage_store
 from .planning import PlanningCoordinator
 from .proof import SiteProof, overrides_of, proof_store
 from .proof_trial import BatteryTrials
@@ -116,6 +117,8 @@ async def async_setup_entry(hass: HomeAssistant, entry: ComputeLoadConfigEntry) 
         await cluster.async_start()
     runtime.levers = SiteLevers(runtime.clusters.values())
     await runtime.levers.async_start()
+    runtime.outage = OutageCoordinator(hass, entry)
+    await runtime.outage.async_start()
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     entry.async_on_unload(entry.add_update_listener(_async_reload))
     return True
@@ -201,6 +204,7 @@ async def async_remove_entry(hass: HomeAssistant, entry: ComputeLoadConfigEntry)
     await signal_store(hass, entry.entry_id).async_remove()
     await shadow_store(hass, entry.entry_id).async_remove()
     await proof_store(hass, entry.entry_id).async_remove()
+    await outage_store(hass, entry.entry_id).async_remove()
     for subentry in entry.get_subentries_of_type(SUBENTRY_CLUSTER):
         await cluster_store(hass, subentry.subentry_id).async_remove()
         await lever_store(hass, subentry.subentry_id).async_remove()

@@ -42,6 +42,13 @@ CONF_WEAR: Final = "wear"
 CONF_EFFICIENCY: Final = "efficiency"
 CONF_CARBON_PRICE: Final = "carbon_price"
 
+CONF_OUTAGE: Final = "outage"
+CONF_PROTECTED: Final = "protected"
+CONF_ISLANDING: Final = "islanding"
+CONF_SHUTDOWN_MIN: Final = "shutdown_min"
+CONF_SCRIPT: Final = "script"
+CONF_CALENDAR: Final = "calendar"
+
 # Proof (config entry options)
 CONF_PROOF: Final = "proof"
 CONF_ACCEPT_UNPROVEN: Final = "accept_unproven"

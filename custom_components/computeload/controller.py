@@ -80,6 +80,8 @@ class Controller(DataUpdateCoordinator[SiteData]):
         """Says which mean is paid already in a window, by its start; None: nobody knows."""
         self.billed_w: Callable[[], float | None] = lambda: None
         """Says which peak the tariff bills so far, W; None: ask the calendar month."""
+        self.backup: Callable[[], float] = lambda: 0.0
+        """Says which state of charge an outage asks for, 0..1."""
         self.borrowed: set[str] = set()
         """Assets that somebody else commands for a moment: a battery that is tried out."""
         self._follows: dict[str, FollowCheck] = {}
@@ -113,6 +115,11 @@ class Controller(DataUpdateCoordinator[SiteData]):
         default_kw = self.config_entry.data.get(CONF_TARGET_PEAK_KW)
         default_w = default_kw * 1000.0 if default_kw else DEFAULT_TARGET_SHARE * self.capacity_w
         return min(self.settings.target_w or default_w, self.connection_w)
+
+    @property
+    def reserve(self) -> float:
+        """Return the state of charge that is kept back, 0..1."""
+        return max(self.settings.reserve, self.backup())
 
     @property
     def base_load_w(self) -> float | None:
@@ -311,7 +318,7 @@ class Controller(DataUpdateCoordinator[SiteData]):
             operator_w=self.operator_w(),
             export_w=None if export_kw is None else export_kw * 1000.0,
             soc_min=self.settings.soc_min,
-            reserve=self.settings.reserve,
+            reserve=self.reserve,
             stale_s=STALE_LEAST_S if meter is None else stale_s(meter),
             strategy=self.settings.strategy,
         )

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .drivers.redfish import RedfishClient
     from .ledger_store import LedgerStore
     from .levers import SiteLevers
+    from .outage import OutageCoordinator
     from .planning import PlanningCoordinator
     from .proof import SiteProof
     from .proof_trial import BatteryTrials
@@ -305,6 +306,7 @@ class SiteRuntime:
     savings: SavingsCoordinator = field(init=False)
     proof: SiteProof = field(init=False)
     trials: BatteryTrials = field(init=False)
+    outage: OutageCoordinator = field(init=False)
 
     def of_kind(self, kind: AssetKind) -> list[DeviceCoordinator]:
         """Return the site's devices of one kind, in the order they were added."""

@@ -1,18 +1,24 @@
 """Events: what an automation would want to be told of at the moment that it becomes known."""
 
 from datetime import UTC, datetime
+from math import isinf
 from typing import Final, override
 
 from homeassistant.components.event import EventEntity, EventEntityDescription
 from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers.device_registry import DeviceInfo
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .cluster import ClusterCoordinator
 from .cluster_controls import LeverEntity
 from .cluster_entity import ClusterEntity
+from .const import DOMAIN
 from .coordinator import ComputeLoadConfigEntry
+from .core.outage import Stage, Supply
 from .core.queue_forecast import Train
+from .entity import ComputeLoadEntity
 from .levers.data import Act, Deed
+from .outage import OutageCoordinator
 
 PARALLEL_UPDATES = 0
 
@@ -32,6 +38,9 @@ JOBS_MOVED: Final = EventEntityDescription(
     event_types=[deed for deed in Deed if deed not in (Deed.CUT, Deed.LIFTED)],
 )
 LEVER_EVENTS: Final = (COMPUTE_BUDGET, JOBS_MOVED)
+OUTAGE: Final = EventEntityDescription(
+    key="outage", translation_key="outage", event_types=[stage.value for stage in Stage]
+)
 SAME_S: Final = 1800.0
 """A stretch whose begin moved by less than this is still the same one."""
 SAME_SHARE: Final = 0.25
@@ -45,7 +54,8 @@ async def async_setup_entry(
     entry: ComputeLoadConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
-    """Set up the events of the site's clusters."""
+    """Set up the events of the site and its clusters."""
+    async_add_entities([OutageEvent(entry.runtime_data.outage)])
     for subentry_id, cluster in entry.runtime_data.clusters.items():
         events = [NextTrainEvent(cluster), *(LeverEvent(cluster, each) for each in LEVER_EVENTS)]
         async_add_entities(events, config_subentry_id=subentry_id)
@@ -92,6 +102,38 @@ class LeverEvent(LeverEntity, EventEntity):
         if act.deed in self.event_types:
             self._trigger_event(act.deed, act.described())
             self.async_write_ha_state()
+
+
+class OutageEvent(ComputeLoadEntity[OutageCoordinator], EventEntity):
+    """Tells of every stage of an outage; ``grid`` is its end."""
+
+    entity_description: EventEntityDescription
+
+    def __init__(self, outage: OutageCoordinator) -> None:
+        """Start with the stage that there is."""
+        entry_id = outage.config_entry.entry_id
+        super().__init__(outage, OUTAGE, entry_id, OUTAGE.key)
+        self._attr_device_info = DeviceInfo(identifiers={(DOMAIN, entry_id)})
+        self._told = outage.data.stage
+
+    @callback
+    @override
+    def _handle_coordinator_update(self) -> None:
+        """Tell of another stage than the last one."""
+        data = self.coordinator.data
+        if data.stage is not self._told:
+            self._told = data.stage
+            self._trigger_event(data.stage, _left(data.supply))
+            self.async_write_ha_state()
+
+
+def _left(supply: Supply | None) -> dict[str, object]:
+    """Return how long the batteries last; None: for ever, or nobody knows."""
+    lasting = (None, None) if supply is None else (supply.runtime_s, supply.protected_s)
+    minutes = [
+        None if seconds is None or isinf(seconds) else int(seconds // 60) for seconds in lasting
+    ]
+    return {"minutes_left": minutes[0], "protected_minutes_left": minutes[1]}
 
 
 def _same(train: Train, told: Train | None) -> bool:

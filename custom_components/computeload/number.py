@@ -11,7 +11,7 @@ from homeassistant.components.number import (
     NumberEntityDescription,
     NumberMode,
 )
-from homeassistant.const import EntityCategory, UnitOfPower, UnitOfRatio
+from homeassistant.const import EntityCategory, UnitOfPower, UnitOfRatio, UnitOfTime
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
@@ -98,6 +98,10 @@ def _with_reserve(controller: Controller, percent: float) -> Settings:
     return replace(settings, reserve=percent / 100.0)
 
 
+def _with_backup(controller: Controller, minutes: float) -> Settings:
+    return replace(controller.settings, backup_s=60.0 * minutes)
+
+
 SITE_NUMBERS: tuple[ComputeLoadNumberDescription, ...] = (
     ComputeLoadNumberDescription(
         key="target_peak",
@@ -145,6 +149,19 @@ SITE_NUMBERS: tuple[ComputeLoadNumberDescription, ...] = (
         native_step=1.0,
         value_fn=lambda controller: 100.0 * controller.settings.reserve,
         set_fn=_with_reserve,
+    ),
+    ComputeLoadNumberDescription(
+        key="backup_time",
+        translation_key="backup_time",
+        device_class=NumberDeviceClass.DURATION,
+        entity_category=EntityCategory.CONFIG,
+        native_unit_of_measurement=UnitOfTime.MINUTES,
+        native_min_value=0.0,
+        native_max_value=1440.0,
+        native_step=1.0,
+        mode=NumberMode.BOX,
+        value_fn=lambda controller: controller.settings.backup_s / 60.0,
+        set_fn=_with_backup,
     ),
 )
 

@@ -29,6 +29,7 @@ from .const import (
     CONF_CARBON,
     CONF_CONNECTION_LIMIT_KW,
     CONF_OPERATOR,
+    CONF_OUTAGE,
     CONF_PLANNING,
     CONF_PRICE,
     CONF_PV,
@@ -38,6 +39,7 @@ from .const import (
 from .core.series import Series, Unit
 from .forms import choice, figure
 from .options_check import CheckSteps
+from .options_outage import OutageSteps
 from .options_steps import Answers
 from .options_tariff import TariffSteps
 from .signals.checks import check_prices
@@ -89,7 +91,7 @@ def _dropdown(options: Iterable[str], *, custom: bool = False) -> SelectSelector
     )
 
 
-class SignalOptionsFlow(CheckSteps, TariffSteps):
+class SignalOptionsFlow(CheckSteps, TariffSteps, OutageSteps):
     """Check the site; choose signals, tariff and what planning reckons with, one at a time."""
 
     _source: AnySource
@@ -109,6 +111,7 @@ class SignalOptionsFlow(CheckSteps, TariffSteps):
                 CONF_PV,
                 CONF_OPERATOR,
                 CONF_PLANNING,
+                CONF_OUTAGE,
             ],
         )
 

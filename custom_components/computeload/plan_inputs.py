@@ -72,7 +72,7 @@ class InputsOf:
         return Connection(
             import_limit_w=import_w if operator_w is None else min(import_w, operator_w),
             export_limit_w=None if export_kw is None else export_kw * 1000.0,
-            reserve_wh=controller.settings.reserve * capacity_wh,
+            reserve_wh=controller.reserve * capacity_wh,
             carbon_eur_per_t=self._options.get(CONF_CARBON_PRICE, 0.0),
         )
 

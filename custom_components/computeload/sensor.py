@@ -17,6 +17,7 @@ from .entity import (
     SiteEntity,
     async_keep_device_info,
 )
+from .outage_sensors import outage_sensors
 from .plan_sensors import plan_sensors
 from .savings_sensors import savings_sensors
 from .sensor_tables import (
@@ -48,6 +49,7 @@ async def async_setup_entry(
     async_add_entities(signal_sensors(runtime))
     async_add_entities(plan_sensors(runtime.planning))
     async_add_entities(savings_sensors(runtime))
+    async_add_entities(outage_sensors(runtime.outage))
     for subentry_id, cluster in runtime.clusters.items():
         async_add_entities(cluster_sensors(cluster), config_subentry_id=subentry_id)
     for subentry_id, device in runtime.devices.items():

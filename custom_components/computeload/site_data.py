@@ -24,6 +24,8 @@ class Settings:
     """None: what the site's connection carries."""
     soc_min: float = 0.05
     reserve: float = 0.1
+    backup_s: float = 0.0
+    """For so long the protected load is to run in an outage."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from .base import ActionDescription, async_register
 from .explain import EXPLAIN_ACTIONS
 from .jobs import JOB_ACTIONS
 from .ledger import LEDGER_ACTIONS
+from .outage import OUTAGE_ACTIONS
 from .plan import PLAN_ACTIONS
 from .simulate import SIMULATE_ACTIONS
 
@@ -21,6 +22,7 @@ ACTIONS: Final[tuple[ActionDescription, ...]] = (
     *SIMULATE_ACTIONS,
     *EXPLAIN_ACTIONS,
     *JOB_ACTIONS,
+    *OUTAGE_ACTIONS,
 )
 
 

@@ -199,7 +199,7 @@ class ClusterLevers:
         if site.load_power_w is None:
             return None
         net_w = site.load_power_w - (site.pv_power_w or 0.0)
-        given_w = give_w(controller.batteries(), controller.settings.reserve)
+        given_w = give_w(controller.batteries(), controller.reserve)
         target_w = site.target_w if known(site.target_w) else controller.target_w
         room_w = target_w + given_w - net_w
         if self.settings.budget_w is not None:
