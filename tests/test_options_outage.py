@@ -21,7 +21,7 @@ async def test_loads_and_their_branches_can_be_protected(
     menu = await flow.async_init(entry.entry_id)
     form = await flow.async_configure(menu["flow_id"], {"next_step_id": "outage"})
     assert form["data_schema"] is not None
-    offered = form["data_schema"].schema["protected"].config["options"]  # type: ignore[attr-defined]
+    offered = form["data_schema"].schema["protected"].config["options"]
     assert [each["value"] for each in offered] == [f"branches#{n}" for n in range(6)]
     assert offered[3]["label"].startswith("Branch meter: ")
     answers = {"protected": ["branches#3"], "islanding": ["cabinet1"], "shutdown_min": 0.0}
