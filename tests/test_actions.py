@@ -53,7 +53,7 @@ def test_every_action_is_registered_once() -> None:
     assert len(names) == len(set(names))
 
 
-REQUIRED = {"plan_outage": {"start": "2030-01-01 08:00", "end": "2030-01-01 12:00"}}
+REQUIRED: dict[str, Any] = {"plan_outage": {"start": "2030-01-01 08:00", "end": "2030-01-01 12:00"}}
 """What an action cannot do without."""
 
 
@@ -70,7 +70,7 @@ async def test_a_site_that_does_not_exist_is_named(
     hass: HomeAssistant, still_site: MockConfigEntry, action: ActionDescription
 ) -> None:
     with pytest.raises(ServiceValidationError, match="elsewhere"):
-        await async_call(hass, action.name, site="elsewhere", **REQUIRED.get(action.name, {}))
+        await async_call(hass, action.name, None, site="elsewhere", **REQUIRED.get(action.name, {}))
 
 
 @every_action

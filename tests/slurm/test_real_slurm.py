@@ -1,38 +1,22 @@
 """The queue of a real Slurm: munge, slurmctld, slurmd and slurmrestd with tokens."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-import subprocess
 import time
 
 import aiohttp
 import pytest
-import pytest_socket
 
 from custom_components.computeload.clock import SystemClock
+from custom_components.computeload.core.levers import Lever
 from custom_components.computeload.core.queue import Job, JobState, QueueState
 from custom_components.computeload.drivers.base import AuthError, ServerRefusedError
-from custom_components.computeload.drivers.slurm import SlurmAccess, SlurmQueue
+from custom_components.computeload.drivers.slurm import DRAINS, SlurmAccess, SlurmQueue
 from custom_components.computeload.drivers.slurm_server import SlurmServer
-from scripts.slurm_lab import SlurmLab, missing, slurm_lab
+from scripts.slurm_lab import SlurmLab
 
 PATIENCE_S = 60.0
-
-
-@pytest.fixture(name="lab", scope="module")
-def lab_fixture() -> Iterator[SlurmLab]:
-    """Run one Slurm for all tests of this module."""
-    if (why := missing()) is not None:
-        pytest.skip(why)
-    pytest_socket.enable_socket()
-    with ExitStack() as stack:
-        try:
-            lab = stack.enter_context(slurm_lab())
-        except (TimeoutError, subprocess.TimeoutExpired) as error:
-            pytest.skip(f"Slurm does not come up here: {error}")
-        yield lab
 
 
 @pytest.fixture(name="session")
@@ -164,3 +148,20 @@ async def test_a_controller_that_dies_and_comes_back_costs_nothing(
         await queue.read()
     lab.start_controller()
     await seen(queue.read, job, running)
+
+
+async def test_what_this_version_cannot_do_is_known_beforehand(
+    lab: SlurmLab, queue: SlurmQueue
+) -> None:
+    state = await queue.read()
+    version = await queue.version()
+    assert (Lever.HOLD in queue.abilities) is True
+    assert (Lever.DRAIN in queue.abilities) is (version >= DRAINS)
+    node = state.nodes[0].name
+    if Lever.DRAIN in queue.abilities:
+        await queue.drain(node, "a test")
+        assert "DRAIN" in (await queue.read()).nodes[0].states
+        await queue.resume(node)
+    else:
+        with pytest.raises(ServerRefusedError):
+            await queue.drain(node, "a test")

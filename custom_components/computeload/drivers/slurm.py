@@ -34,6 +34,8 @@ NEWEST: Final = 46
 OLDEST: Final = 38
 BARE_TIMES: Final = 39
 """In this version a time is a number; before it is a text, and after it an object."""
+DRAINS: Final = 39
+"""From this version on a node can be drained."""
 REQUEUES: Final = 45
 """From this version on a job can be requeued."""
 NODE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -80,9 +82,10 @@ class SlurmQueue:
 
     @property
     def abilities(self) -> frozenset[Lever]:
-        """Return what it can be asked for; to put jobs back only newer versions have a way."""
-        requeues = self._version is not None and self._version >= REQUEUES
-        return frozenset({Lever.HOLD, Lever.DRAIN} | ({Lever.REQUEUE} if requeues else set()))
+        """Return what it can be asked for: that depends on the version, once that is known."""
+        version = self._version or 0
+        since = {Lever.HOLD: 0, Lever.DRAIN: DRAINS, Lever.REQUEUE: REQUEUES}
+        return frozenset(lever for lever, first in since.items() if version >= first)
 
     async def version(self) -> int:
         """Return NN of the version v0.0.NN that is spoken, and find it where it is not known.
@@ -153,7 +156,10 @@ class SlurmQueue:
         await self._change("GET", f"job/{self._number(job_id, what)}/requeue", None, what)
 
     async def drain(self, node: str, reason: str) -> None:
-        """Let a node take no further jobs; those on it go on."""
+        """Let a node take no further jobs; those on it go on.
+
+        Raises ServerRefusedError also where this version of slurmrestd has no way to ask for it.
+        """
         await self._set_node(node, {"state": ["DRAIN"], "reason": reason}, f"draining node {node}")
 
     async def resume(self, node: str) -> None:
