@@ -235,14 +235,23 @@ def test_phases_that_do_not_add_up_to_the_total_are_named() -> None:
     assert site.finding(Check.PHASES, "meter").key == "phases_sum"
 
 
-def test_values_that_stand_still_are_called_frozen() -> None:
-    site = Site()
+@pytest.mark.parametrize(
+    ("asset_id", "key"),
+    [("meter", "freshness_frozen"), ("battery", "freshness_passed")],
+)
+def test_a_meter_that_stands_still_is_frozen_while_a_battery_may_rest(
+    asset_id: str, key: str
+) -> None:
+    site = Site(load=job(2_000.0, 9_000.0, every_s=5.0))
     site.run(20)
-    last = site.said["meter"]
+    site.try_out()
+    last = site.said[asset_id]
     for second in range(120):
-        still = type(last)(at=last.at, monotonic_s=last.monotonic_s + second, values=last.values)
-        site.traces["meter"].add(still)
-    assert site.finding(Check.FRESHNESS, "meter").key == "freshness_frozen"
+        values = {**last.values, Quantity.POWER_W: 90.0, Quantity.VOLTAGE_L1_V: 400.0}
+        still = replace(last, monotonic_s=last.monotonic_s + second, values=values)
+        site.traces[asset_id].add(still)
+    assert site.traces[asset_id].frozen
+    assert site.finding(Check.FRESHNESS, asset_id).key == key
 
 
 def test_a_device_that_misses_polls_is_not_fresh() -> None:

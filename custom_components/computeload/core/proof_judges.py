@@ -61,7 +61,8 @@ def _freshness(site: SiteSeen, subject: Subject) -> Finding:
     polls = len(trace.polls)
     figures = {"missed": float(trace.missed), "polls": float(polls)}
     about = About(Check.FRESHNESS, subject.asset_id)
-    if trace.frozen:
+    # A battery that rests says the same for hours, and so does an inverter at night.
+    if trace.frozen and subject.part not in (Part.BATTERY, Part.PV):
         return about.failed("freshness_frozen")
     if polls < LEAST_HEARD:
         return about.waiting("freshness_waiting", figures)
