@@ -141,7 +141,11 @@ async def test_every_device_is_told_with_its_link_and_its_proof(
     assert [each["name"] for each in sent["devices"]] == [each.name for each in devices.values()]
     assert all(each["fresh"] and each["answered"] == 1.0 for each in sent["devices"])
     assert not sent["ready"]
-    assert {each["proof"] for each in sent["devices"]} <= {"passed", "waiting", "failed", None}
+    proofs = {each["name"]: each["proof"] for each in sent["devices"]}
+    assert all(0 <= each["passed"] <= each["checks"] for each in proofs.values())
+    # Only what control waits for is called waiting.
+    waiting = {name for name, each in proofs.items() if each["verdict"] == "waiting"}
+    assert waiting == {finding["device"] for finding in sent["findings"]}
     assert sent["findings"]
     assert all(each["sentence"] for each in sent["findings"])
 

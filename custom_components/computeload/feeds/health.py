@@ -31,7 +31,10 @@ async def _async_payload(hass: HomeAssistant, entry: ComputeLoadConfigEntry) -> 
         "ready": not blockers,
         "accepted": proof.accepted,
         "devices": [
-            _device(registry, device, now_s, [f for f in findings if f.asset_id == asset_id])
+            {
+                **_device(registry, device, now_s),
+                "proof": _proof([f for f in findings if f.asset_id == asset_id], blockers),
+            }
             for asset_id, device in runtime.devices.items()
         ],
         "findings": [
@@ -45,12 +48,7 @@ async def _async_payload(hass: HomeAssistant, entry: ComputeLoadConfigEntry) -> 
     }
 
 
-def _device(
-    registry: dr.DeviceRegistry,
-    device: DeviceCoordinator,
-    now_s: float,
-    findings: list[Finding],
-) -> dict[str, Any]:
+def _device(registry: dr.DeviceRegistry, device: DeviceCoordinator, now_s: float) -> dict[str, Any]:
     link, latest = device.link, device.latest
     age_s = None if latest is None else max(now_s - latest.monotonic_s, 0.0)
     known = registry.async_get_device(identifiers={(DOMAIN, device.asset_id)})
@@ -63,15 +61,27 @@ def _device(
         "answered": None if link.answered is None else round(link.answered, 4),
         "latency_ms": None if link.latency_s is None else round(1000.0 * link.latency_s, 1),
         "alarms": None if latest is None else latest.text(Quantity.ALARMS) or None,
-        "proof": _proof(findings),
     }
 
 
-def _proof(findings: list[Finding]) -> str | None:
-    """Return the worst verdict of a device's checks; None where there is nothing to check."""
-    verdicts = {finding.verdict for finding in findings}
-    worst = (Verdict.FAILED, Verdict.WAITING, Verdict.PASSED)
-    return next((each.value for each in worst if each in verdicts), None)
+def _proof(findings: list[Finding], blockers: tuple[Finding, ...]) -> dict[str, Any] | None:
+    """Return how a device's checks came out; None where there is nothing to check.
+
+    It waits only while control does; what else could not be seen yet is counted.
+    """
+    verdicts = [f.verdict for f in findings if f.verdict is not Verdict.SKIPPED]
+    if not verdicts:
+        return None
+    verdict = Verdict.PASSED
+    if Verdict.FAILED in verdicts:
+        verdict = Verdict.FAILED
+    elif any(finding in blockers for finding in findings):
+        verdict = Verdict.WAITING
+    return {
+        "verdict": verdict.value,
+        "passed": verdicts.count(Verdict.PASSED),
+        "checks": len(verdicts),
+    }
 
 
 def _listen(

@@ -146,6 +146,7 @@ const NARROWEST = 280;
 const WIDEST = 1200;
 
 const COMMON = `
+  :host { --load-color: var(--purple-color, #926bc7); }
   ha-card { height: 100%; box-sizing: border-box; }
   .body { padding: ${PADDING}px; color: var(--primary-text-color); line-height: 1.4; }
   .muted { color: var(--secondary-text-color); }

@@ -39,7 +39,7 @@ export class ComputeCard extends FedCard {
       ...head,
       this._counts(jobs, nodes),
       element("p", {}, step ? say("compute.next_step", { time: dayAndClock(hass, step.start), power: kilowatts(hass, step.power_w) }) : say("compute.no_step")),
-      ...this._rows("compute.running", byEnergy, [...this._who(), ...this._used(currency)]),
+      ...this._rows("compute.running", byEnergy, [...this._who(), ...this._used(currency, byEnergy)]),
       ...this._rows("compute.waiting", pending, [
         ...this._who(),
         { title: say("compute.power"), figure: true, of: (job) => kilowatts(hass, job.power_w) },
@@ -47,7 +47,7 @@ export class ComputeCard extends FedCard {
       ]),
       ...this._rows("compute.users", top.user, [
         { title: say("compute.user"), of: (use) => use.name },
-        ...this._energy(currency),
+        ...this._energy(currency, top.user),
       ]),
       running.length || pending.length ? null : element("p", { class: "muted" }, say("compute.no_jobs")),
     );
@@ -85,18 +85,20 @@ export class ComputeCard extends FedCard {
     ];
   }
 
-  _used(currency) {
+  _used(currency, jobs) {
     const power = { title: this.say("compute.power"), figure: true, of: (job) => kilowatts(this.hass, job.power_w) };
-    return [power, ...this._energy(currency)];
+    return [power, ...this._energy(currency, jobs)];
   }
 
-  _energy(currency) {
+  _energy(currency, uses) {
     const { hass, say } = this;
-    return [
+    const all = [
       { title: say("compute.energy"), figure: true, of: (use) => kilowattHours(hass, use.energy_wh) },
       { title: say("compute.cost"), figure: true, of: (use) => money(hass, use.cost, currency) },
       { title: say("compute.co2"), figure: true, of: (use) => kilograms(hass, use.co2_g || null) },
     ];
+    // Without a source for the grid's CO2 there is nothing to say of it.
+    return uses.some((use) => use.co2_g) ? all : all.slice(0, -1);
   }
 
   _start({ held, start }) {

@@ -93,7 +93,7 @@ export class FlowCard extends SiteCard {
     .pv { --own: var(--energy-solar-color, #ff9800); }
     .grid { --own: var(--energy-grid-consumption-color, #488fc2); }
     .battery { --own: var(--energy-battery-out-color, #4db6ac); }
-    .load { --own: var(--primary-color); }
+    .load { --own: var(--load-color); }
     .live { stroke: var(--own); stroke-dasharray: 6 5; animation: run 1.2s linear infinite; }
     .arrow { fill: var(--own); }
     @keyframes run { from { stroke-dashoffset: 11; } to { stroke-dashoffset: 0; } }
@@ -112,7 +112,7 @@ export class FlowCard extends SiteCard {
     .branch .name { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
     .branch .watts { font-variant-numeric: tabular-nums; }
     .branch .bar { grid-column: 1 / 3; height: 4px; border-radius: 2px; background: var(--divider-color); }
-    .branch .bar i { display: block; height: 100%; border-radius: 2px; background: var(--primary-color); }
+    .branch .bar i { display: block; height: 100%; border-radius: 2px; background: var(--load-color); }
   `;
 }
 

@@ -7,6 +7,7 @@ import { table } from "./table.js";
 
 const PROOF = {
   passed: ["mdi:check-circle", "good", "health.proven"],
+  partly: ["mdi:check-circle-outline", "muted", "health.partly"],
   waiting: ["mdi:timer-sand", "muted", "health.unproven"],
   failed: ["mdi:alert-circle", "bad", "health.disproven"],
 };
@@ -22,8 +23,10 @@ export class HealthCard extends FedCard {
       this._body.replaceChildren(empty(say("health.no_devices"), { href: ADD, words: say("health.add_device") }));
       return;
     }
-    let headline = ready ? "health.ready" : "health.missing";
-    if (!ready && accepted) headline = "health.accepted";
+    const wrong = devices.some(({ proof }) => proof?.verdict === "failed");
+    let headline = wrong ? "health.ready_but" : "health.ready";
+    if (!ready) headline = accepted ? "health.accepted" : "health.missing";
+    const unseen = devices.some(({ proof }) => proof && proof.passed < proof.checks);
     this._body.replaceChildren(
       element(
         "div",
@@ -45,6 +48,7 @@ export class HealthCard extends FedCard {
         ],
         devices,
       ),
+      ready && unseen && !wrong ? element("p", { class: "muted" }, say("health.rest")) : "",
       ...findings.map(({ device, sentence, verdict }) =>
         element("p", { class: `finding ${verdict}` }, element("b", {}, `${device}: `), sentence),
       ),
@@ -62,10 +66,12 @@ export class HealthCard extends FedCard {
     return age === null ? "–" : `${number(this.hass, age)} s`;
   }
 
-  _proof(verdict) {
-    if (!verdict) return element("span", { class: "muted" }, this.say("health.not_needed"));
-    const [icon, kind, words] = PROOF[verdict];
-    return element("span", { class: "proof" }, element("ha-icon", { class: kind, icon }), this.say(words));
+  _proof(proof) {
+    if (!proof) return element("span", { class: "muted" }, this.say("health.not_needed"));
+    const { verdict, passed, checks } = proof;
+    const [icon, kind, words] = PROOF[verdict === "passed" && passed < checks ? "partly" : verdict];
+    const said = this.say(words, { passed: number(this.hass, passed), checks: number(this.hass, checks) });
+    return element("span", { class: "proof" }, element("ha-icon", { class: kind, icon }), said);
   }
 
   static css = `

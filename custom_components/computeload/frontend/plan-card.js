@@ -72,8 +72,8 @@ export class PlanCard extends FedCard {
 
   static css = `
     .legend b { font-weight: 500; font-variant-numeric: tabular-nums; }
-    .load { stroke: var(--primary-color); }
-    .band { fill: var(--primary-color); opacity: 0.15; }
+    .load { stroke: var(--load-color); }
+    .band { fill: var(--load-color); opacity: 0.15; }
     .grid { stroke: var(--energy-grid-consumption-color, #488fc2); }
     .line { fill: none; stroke-width: 2; }
     .target { stroke: var(--error-color); stroke-width: 1.5; stroke-dasharray: 6 4; fill: none; }

@@ -42,7 +42,7 @@ export class PlanChart {
     const [hass, say] = [this._hass, this._say];
     const power = (key) => (step) => kilowatts(hass, step[key]);
     return [
-      { name: say("plan.load"), colour: "var(--primary-color)", figure: this._load(has("low")) },
+      { name: say("plan.load"), colour: "var(--load-color)", figure: this._load(has("low")) },
       { name: say("plan.grid"), colour: "var(--energy-grid-consumption-color, #488fc2)", figure: power("grid") },
       has("target") && { name: say("plan.target"), colour: "var(--error-color)", figure: power("target") },
       this._steps.some(({ pv }) => pv > 0) && { name: say("plan.pv"), colour: "var(--energy-solar-color, #ff9800)", figure: power("pv") },

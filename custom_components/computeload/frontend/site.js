@@ -54,16 +54,17 @@ function asset(device, entities) {
     entities: keys,
     channels: all("channel_power"),
     energies: all("channel_energy"),
-    // What is worth a tile: not the settings and not the diagnostics.
+    // What is worth a tile: not the settings, not the diagnostics, not each of many branches.
     main: entities
-      .filter((e) => !e.entity_category)
+      .filter((e) => !e.entity_category && !DETAILS.includes(e.translation_key))
       .sort((a, b) => rank(a) - rank(b) || naturally(a.entity_id, b.entity_id))
       .map((e) => e.entity_id),
   };
 }
 
 const WHOLE = ["power", "energy_consumed"];
-const FIRST = ["power", "soc", "device_state", "channel_power"];
+const FIRST = ["power", "soc", "device_state"];
+const DETAILS = ["channel_power", "channel_energy"];
 
 /** What people look for first comes first. */
 function rank(entity) {
@@ -73,12 +74,19 @@ function rank(entity) {
 
 const naturally = (a, b) => a.localeCompare(b, undefined, { numeric: true });
 
-/** Return the entities that measure where the power goes: branches of meters, else whole loads. */
-export function branches(site) {
-  return site.assets
-    .filter((a) => a.kind === "load")
-    .flatMap((a) => (a.channels.length ? a.channels : [a.entities.power]))
-    .filter(Boolean);
+/** Return the entities that measure where the power goes. */
+export const branches = (site) => metered(site, "channels", "power");
+
+/** Return the entities that count where the energy goes. */
+export const energies = (site) => metered(site, "energies", "energy_consumed");
+
+const FEW = 8;
+
+/** Return the branches of meters; whole loads where these have no branches, or too many to be read. */
+function metered(site, parts, whole) {
+  const loads = site.assets.filter((a) => a.kind === "load");
+  const fine = loads.flatMap((a) => (a[parts].length ? a[parts] : [a.entities[whole]])).filter(Boolean);
+  return fine.length > FEW ? loads.flatMap((a) => a.entities[whole] ?? a[parts]) : fine;
 }
 
 const FACTORS = { W: 1, kW: 1000, MW: 1e6, Wh: 1, kWh: 1000, MWh: 1e6 };

@@ -1,8 +1,10 @@
 // Which cards each view has: built-in ones wherever Home Assistant has one.
 
-import { branches, branchName } from "./site.js";
+import { base, branches, branchName, energies } from "./site.js";
 
 const HISTORY_H = 1;
+const LINES = 8;
+/** More in one diagram cannot be told apart. */
 const ADD = "/config/integrations/dashboard/add?domain=computeload";
 const WIDE = { grid_options: { columns: 12 } };
 const FULL = { grid_options: { columns: "full" } };
@@ -13,6 +15,11 @@ const OWN_NAME = { type: "entity" };
 const heading = (text, icon, more = {}) => ({ type: "heading", heading: text, icon, ...more });
 const section = (head, cards, more = {}) => ({ type: "grid", cards: [head, ...cards.filter(Boolean)], ...more });
 const tile = (entity, name = OWN_NAME, options = {}) => (entity ? { type: "tile", entity, name, ...options } : null);
+
+/** A tile that is there only while there is something to say. */
+const known = (entity, name = OWN_NAME, options = {}) => tile(entity, name, { visibility: [says(entity)], ...options });
+const says = (entity) => ({ condition: "state", entity, state_not: "unknown" });
+const silent = (entity) => ({ condition: "state", entity, state: "unknown" });
 const own = (type, site, options = {}) => ({ type: `custom:computeload-${type}-card`, site: site.id, ...options });
 
 /** Return the views of one site. */
@@ -77,20 +84,14 @@ function nowView(hass, say, site) {
   ]);
 }
 
+/** Return the history of the branches that draw most now. */
 function branchesCard(hass, say, site) {
-  const measured = branches(site);
-  if (!measured.length) return null;
-  return {
-    type: "statistics-graph",
-    title: say("heading.branches"),
-    entities: measured.map((entity) => ({ entity, name: branchName(hass, entity) })),
-    stat_types: ["mean"],
-    period: "5minute",
-    days_to_show: 1,
-    chart_type: "line",
-    hide_legend: measured.length > 8,
-    ...WIDE,
-  };
+  const largest = branches(site)
+    .sort((a, b) => base(hass, b) - base(hass, a))
+    .slice(0, LINES)
+    .map((entity) => ({ entity, name: branchName(hass, entity) }));
+  if (!largest.length) return null;
+  return { type: "history-graph", title: say("heading.branches"), hours_to_show: HISTORY_H, entities: largest, ...WIDE };
 }
 
 function planView(say, site) {
@@ -100,21 +101,21 @@ function planView(say, site) {
     section(heading(say("heading.planned"), "mdi:head-lightbulb-outline"), [
       tile(its.plan_status, OWN_NAME, WIDE),
       tile(its.plan_reason, OWN_NAME, WIDE),
-      tile(its.planned_battery_power, say("tile.battery")),
-      tile(its.planned_grid_power, say("tile.grid")),
-      tile(its.next_charge, say("tile.charges_next")),
-      tile(its.next_discharge, say("tile.gives_next")),
-      tile(its.planned_peak, say("tile.peak_24h")),
-      tile(its.target, say("common.target")),
-      tile(its.planned_soc, say("tile.charged_to")),
+      known(its.planned_battery_power, say("tile.battery")),
+      known(its.planned_grid_power, say("tile.grid")),
+      known(its.next_charge, say("tile.charges_next")),
+      known(its.next_discharge, say("tile.gives_next")),
+      known(its.planned_peak, say("tile.peak_24h")),
+      known(its.target, say("common.target")),
+      known(its.planned_soc, say("tile.charged_to"), WIDE),
     ]),
     section(heading(say("heading.signals"), "mdi:currency-eur"), [
       tile(its.price, say("tile.market_price"), WIDE),
       tile(its.carbon_intensity, say("tile.co2"), WIDE),
-      tile(its.price_kind),
-      tile(its.price_reach),
-      tile(its.pv_forecast_today),
-      tile(its.pv_forecast_remaining),
+      known(its.price_kind),
+      known(its.price_reach),
+      known(its.pv_forecast_today, OWN_NAME, WIDE),
+      known(its.pv_forecast_remaining, OWN_NAME, WIDE),
     ]),
   ]);
 }
@@ -124,23 +125,19 @@ function computeView(hass, say, site) {
   const metered = measured.length
     ? { type: "entities", entities: measured, ...WIDE }
     : { type: "markdown", content: say("compute.no_branches"), ...WIDE };
-  const energies = site.assets
-    .filter((asset) => asset.kind === "load")
-    .flatMap((asset) => (asset.energies.length ? asset.energies : [asset.entities.energy_consumed]))
-    .filter(Boolean)
-    .map((entity) => ({ entity, name: branchName(hass, entity) }));
+  const counted = energies(site).map((entity) => ({ entity, name: branchName(hass, entity) }));
   return view(say, "compute", "mdi:server", [
     section(heading(say("heading.cluster"), "mdi:server-network"), [own("compute", site, FULL)], { column_span: 2 }),
     section(heading(say("heading.branches_now"), "mdi:flash"), [metered]),
     section(heading(say("heading.energy"), "mdi:chart-bar"), [
-      energies.length && {
+      counted.length && {
         type: "statistics-graph",
-        entities: energies,
+        entities: counted,
         stat_types: ["change"],
         period: "hour",
         days_to_show: 2,
         chart_type: "bar",
-        hide_legend: energies.length > 8,
+        hide_legend: counted.length > LINES,
         ...WIDE,
       },
     ]),
@@ -152,8 +149,8 @@ function peaksView(say, site) {
   return view(say, "peaks", "mdi:chart-bell-curve", [
     section(heading(say("heading.peaks"), "mdi:chart-bar"), [
       own("peaks", site, WIDE),
-      tile(its.billed_peak),
-      tile(its.planned_peak, say("tile.peak_24h")),
+      tile(its.billed_peak, OWN_NAME, WIDE),
+      known(its.planned_peak, say("tile.peak_24h"), WIDE),
     ]),
     section(heading(say("heading.culprit"), "mdi:magnify"), [own("culprit", site, WIDE)]),
     section(heading(say("heading.duration"), "mdi:chart-line-variant"), [own("duration", site, WIDE)]),
@@ -167,13 +164,13 @@ function savingsView(say, site) {
     section(heading(say("heading.months"), "mdi:calendar-month"), [own("savings", site, FULL)], { column_span: 2 }),
     section(heading(say("heading.saved"), "mdi:piggy-bank-outline"), [
       tile(its.savings_month, say("tile.saved_month"), WIDE),
-      tile(its.savings_today, say("tile.saved_today")),
-      tile(its.savings_year, say("tile.saved_year")),
-      tile(its.savings_demand, say("savings.demand")),
-      tile(its.savings_arbitrage, say("savings.arbitrage")),
-      tile(its.savings_pv, say("savings.pv")),
-      tile(its.savings_wear, say("savings.wear")),
-      tile(its.co2_saved, say("savings.co2"), WIDE),
+      known(its.savings_today, say("tile.saved_today")),
+      known(its.savings_year, say("tile.saved_year")),
+      known(its.savings_demand, say("savings.demand")),
+      known(its.savings_arbitrage, say("savings.arbitrage")),
+      known(its.savings_pv, say("savings.pv")),
+      known(its.savings_wear, say("savings.wear")),
+      known(its.co2_saved, say("savings.co2"), WIDE),
     ]),
     section(heading(say("heading.bill"), "mdi:receipt-text-outline"), [
       tile(its.bill_month, say("tile.bill_month"), WIDE),
@@ -182,9 +179,14 @@ function savingsView(say, site) {
       tile(its.bill_year, say("tile.bill_year"), WIDE),
     ]),
     section(heading(say("heading.shadow"), "mdi:ghost-outline"), [
-      tile(its.shadow_month, say("tile.shadow_month"), WIDE),
-      tile(its.shadow_day, say("tile.shadow_day"), WIDE),
-      { type: "markdown", content: say("savings.shadow_none"), ...WIDE },
+      known(its.shadow_month, say("tile.shadow_month"), WIDE),
+      known(its.shadow_day, say("tile.shadow_day"), WIDE),
+      its.shadow_day && {
+        type: "markdown",
+        content: say("savings.shadow_none"),
+        visibility: [silent(its.shadow_day)],
+        ...WIDE,
+      },
     ]),
   ]);
 }
@@ -204,20 +206,20 @@ function healthView(say, site) {
       heading(asset.name, KINDS[asset.kind], {
         tap_action: { action: "navigate", navigation_path: `/config/devices/device/${asset.id}` },
       }),
-      asset.main.map((entity) => tile(entity)),
+      asset.main.map((entity) => known(entity)),
     ),
   );
   const sections = [
     section(heading(say("heading.devices"), "mdi:shield-check-outline"), [own("health", site, FULL)], { column_span: 2 }),
     section(heading(say("heading.limits"), "mdi:speedometer"), [
       { type: "repairs", hide_empty: true, ...WIDE },
-      tile(its.check_site, OWN_NAME, WIDE),
+      tile(its.check_site, OWN_NAME, { hide_state: true, features: [{ type: "button" }], features_position: "inline", ...WIDE }),
       tile(its.connection_limit, OWN_NAME, WIDE),
       tile(its.target_peak, OWN_NAME, WIDE),
-      tile(its.backup_reserve),
-      tile(its.soc_minimum),
-      tile(its.operator_limit),
-      tile(its.data_age),
+      known(its.operator_limit, OWN_NAME, WIDE),
+      tile(its.backup_reserve, OWN_NAME, WIDE),
+      tile(its.soc_minimum, OWN_NAME, WIDE),
+      known(its.data_age, OWN_NAME, WIDE),
     ]),
     ...devices,
   ];
