@@ -7,7 +7,7 @@ import { table } from "./table.js";
 
 const PROOF = {
   passed: ["mdi:check-circle", "good", "health.proven"],
-  partly: ["mdi:check-circle-outline", "muted", "health.partly"],
+  partly: ["mdi:progress-check", "muted", "health.partly"],
   waiting: ["mdi:timer-sand", "muted", "health.unproven"],
   failed: ["mdi:alert-circle", "bad", "health.disproven"],
 };

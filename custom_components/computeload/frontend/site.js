@@ -58,12 +58,16 @@ function asset(device, entities) {
     main: entities
       .filter((e) => !e.entity_category && !DETAILS.includes(e.translation_key))
       .sort((a, b) => rank(a) - rank(b) || naturally(a.entity_id, b.entity_id))
+      .slice(0, TILES)
       .map((e) => e.entity_id),
   };
 }
 
+const TILES = 6;
+/** The rest is on the device's own page. */
+
 const WHOLE = ["power", "energy_consumed"];
-const FIRST = ["power", "soc", "device_state"];
+const FIRST = ["power", "soc", "device_state", "nodes_busy", "nodes_idle", "nodes_down", "jobs_running", "jobs_pending"];
 const DETAILS = ["channel_power", "channel_energy"];
 
 /** What people look for first comes first. */

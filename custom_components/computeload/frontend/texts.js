@@ -5,10 +5,17 @@ const DOMAIN = "computeload";
 const CATEGORY = "config_panel";
 
 let latest = null;
+let loading = { language: null };
 
 /** Load the texts of the user's language; return what finds one: `say(key, values)`. */
 export async function loadTexts(hass) {
-  const localize = await hass.loadBackendTranslation(CATEGORY, DOMAIN);
+  // Whoever asks Home Assistant while the texts are on their way is told that they are there.
+  if (loading.language !== hass.language) {
+    const { language } = hass;
+    loading = { language, texts: hass.loadBackendTranslation(CATEGORY, DOMAIN) };
+    loading.texts.catch(() => (loading = { language: null }));
+  }
+  const localize = await loading.texts;
   latest = (key, values) => localize(`component.${DOMAIN}.${CATEGORY}.${key}`, values);
   return latest;
 }
