@@ -16,12 +16,17 @@ from scripts.pages import opened
 
 IMAGES: Final = ROOT / "docs" / "images"
 type Scheme = Literal["light", "dark"]
+DESKTOP: Final = (1280, 840)
+PHONE: Final = (390, 844)
 PICTURES: Final[tuple[tuple[str, str, tuple[int, int], Scheme], ...]] = (
-    ("dashboard", "now", (1440, 840), "light"),
-    ("dashboard-phone", "now", (390, 844), "dark"),
-    ("plan", "plan", (1440, 840), "light"),
-    ("plan-phone", "plan", (390, 844), "dark"),
-    ("health", "health", (1440, 900), "light"),
+    ("now", "now", DESKTOP, "light"),
+    ("now-phone", "now", PHONE, "dark"),
+    ("plan", "plan", DESKTOP, "light"),
+    ("plan-phone", "plan", PHONE, "dark"),
+    ("compute", "compute", DESKTOP, "light"),
+    ("peaks", "peaks", DESKTOP, "light"),
+    ("savings", "savings", DESKTOP, "light"),
+    ("health", "health", DESKTOP, "light"),
 )
 """File, view, size in pixels and colour scheme."""
 DRAWN_MS: Final = 5000
@@ -42,7 +47,7 @@ async def shoot(
     context = opened(browser, client, width=width, height=height, scheme=scheme)
     async with context as (page, errors):
         await page.goto(f"{client.url}/{DASHBOARD}/{view}")
-        await page.locator("hui-tile-card").first.wait_for(timeout=30_000)
+        await page.locator("ha-card").first.wait_for(timeout=30_000)
         await page.wait_for_timeout(DRAWN_MS)
         await page.screenshot(path=file)
         say(f"{file.relative_to(ROOT)}" + "".join(f"\n  {error}" for error in errors))
@@ -68,7 +73,7 @@ async def run(scenario: str, minutes: float) -> None:
 def main() -> None:
     """Read the command line and run."""
     parser = argparse.ArgumentParser(prog="scripts/screenshots", description=__doc__)
-    parser.add_argument("--scenario", default="cfd-lab", help="the lab to simulate")
+    parser.add_argument("--scenario", default="climate-hpc", help="the lab to simulate")
     parser.add_argument("--minutes", type=float, default=20, help="how long it runs before")
     given = parser.parse_args()
     asyncio.run(run(given.scenario, given.minutes))
