@@ -15,6 +15,7 @@ from custom_components.computeload.core.backtest_data import (
     read_series,
     read_site,
 )
+from custom_components.computeload.core.backtest_jobs import read_jobs
 from custom_components.computeload.core.backtest_report import report
 from custom_components.computeload.core.site import Strategy
 
@@ -27,7 +28,7 @@ def write_schedule(file: Path, series: Measured, schedule: Schedule) -> None:
         schedule.grid_w / 1000.0,
         schedule.battery_w / 1000.0,
         schedule.pv_w / 1000.0,
-        series.load_w / 1000.0,
+        schedule.load_w / 1000.0,
         schedule.stored_wh / 1000.0,
         schedule.target_w / 1000.0,
     )
@@ -55,10 +56,11 @@ def main() -> int:
     options = parser.parse_args()
     try:
         series, site = read_series(options.data), read_site(options.site)
+        jobs = None if site.jobs is None else read_jobs(site.jobs, series)
     except BacktestError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    schedule = run(series, site, Strategy(options.strategy))
+    schedule = run(series, site, Strategy(options.strategy), jobs=jobs)
     figures = report(series, site, schedule)
     if options.json is not None:
         options.json.write_text(json.dumps(figures, indent=2) + "\n")

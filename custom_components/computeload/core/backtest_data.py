@@ -21,6 +21,7 @@ from .tariff.document import parse
 _COLUMNS: Final = ("utc", "load_kw", "price_eur_per_kwh", "pv_kw_per_kwp", "co2_g_per_kwh")
 _WINDOW_S: Final = 900
 _HOUR_S: Final = 3600
+_LONGEST_H: Final = 48.0
 
 
 class BacktestError(Exception):
@@ -57,6 +58,20 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JobsFile:
+    """Where the jobs behind a load are, and what may be done to them."""
+
+    path: Path
+    node_w: float | None = None
+    """What a busy node draws on top; None: found by comparing load and busy nodes."""
+    shift_days: float | None = None
+    """By how much the series is later than the jobs; None: whole weeks that bring both together."""
+    may_wait: float = 1.0
+    """The share of jobs that may be delayed."""
+    longest_delay_h: float = 4.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TestSite:
     """The site that a series is tried on."""
 
@@ -67,13 +82,14 @@ class TestSite:
     import_limit_w: float | None
     export_limit_w: float | None
     reserve_wh: float
+    jobs: JobsFile | None = None
 
 
 def read_series(path: Path) -> Measured:
     """Return a series from CSV, gzipped or not; raises BacktestError."""
     rows: list[list[float]] = []
     starts: list[int] = []
-    with _opened(path) as stream:
+    with opened(path) as stream:
         reader = csv.DictReader(stream)
         missing = [name for name in _COLUMNS[:3] if name not in (reader.fieldnames or ())]
         if missing:
@@ -99,7 +115,8 @@ def read_series(path: Path) -> Measured:
     return _on_quarters(path, Measured(at_s, step_s, table[0] * 1000.0, *table[1:]))
 
 
-def _opened(path: Path) -> IO[str]:
+def opened(path: Path) -> IO[str]:
+    """Return a file as text, gzipped or not; raises BacktestError."""
     try:
         if path.suffix == ".gz":
             return gzip.open(path, "rt", encoding="utf-8", newline="")
@@ -139,12 +156,12 @@ def read_site(path: Path) -> TestSite:
     if not isinstance(document, dict):
         raise BacktestError(f"{path.name}: a mapping is needed")
     try:
-        return _site(document)
+        return _site(document, path.parent)
     except (TariffError, PlanError) as error:
         raise BacktestError(f"{path.name}: {error}") from error
 
 
-def _site(document: Mapping[str, object]) -> TestSite:
+def _site(document: Mapping[str, object], folder: Path) -> TestSite:
     head = {k: v for k, v in document.items() if k in _HEAD_KEYS}
     parts = {k: v for k, v in document.items() if k in _TARIFF_KEYS}
     tariff = read_tariff({"tariff": {**head, **_part(document, "tariff")}, **parts})
@@ -170,7 +187,41 @@ def _site(document: Mapping[str, object]) -> TestSite:
         import_limit_w=_limit_w(grid, "import_limit_kw"),
         export_limit_w=_limit_w(grid, "export_limit_kw"),
         reserve_wh=1000.0 * _number(document, "", "reserve_kwh", 0.0),
+        jobs=_jobs(document, folder),
     )
+
+
+def _jobs(document: Mapping[str, object], folder: Path) -> JobsFile | None:
+    """Return what a site says of its jobs: a file alone, or with what may be done to them."""
+    told = document.get("jobs")
+    if told is None:
+        return None
+    part = {"file": told} if isinstance(told, str) else _part(document, "jobs")
+    known = {"file", "node_w", "shift_days", "may_wait", "longest_delay_h"}
+    if unknown := sorted(map(str, part.keys() - known)):
+        raise BacktestError(f"jobs.{unknown[0]} is not known; there are {', '.join(sorted(known))}")
+    file = part.get("file")
+    if not isinstance(file, str):
+        raise BacktestError(f"jobs.file: {file!r} is not the name of a file")
+    may_wait = _number(part, "jobs", "may_wait", 1.0)
+    longest_h = _number(part, "jobs", "longest_delay_h", 4.0)
+    if not 0.0 <= may_wait <= 1.0:
+        raise BacktestError(f"jobs.may_wait: {may_wait:g} is not a share between 0 and 1")
+    if not 0.0 <= longest_h <= _LONGEST_H:
+        raise BacktestError(
+            f"jobs.longest_delay_h: {longest_h:g} is not between 0 and {_LONGEST_H:g}"
+        )
+    return JobsFile(
+        path=folder / file,
+        node_w=_optional(part, "node_w"),
+        shift_days=_optional(part, "shift_days"),
+        may_wait=may_wait,
+        longest_delay_h=longest_h,
+    )
+
+
+def _optional(part: Mapping[str, object], key: str) -> float | None:
+    return None if part.get(key) is None else _number(part, "jobs", key)
 
 
 _HEAD_KEYS: Final = frozenset({"timezone", "country", "currency"})

@@ -151,6 +151,7 @@ def report(series: Measured, site: TestSite, schedule: Schedule) -> dict[str, ob
             "p99": float(np.quantile(plans_ms, 0.99)),
             "max": float(plans_ms.max()),
         },
+        "jobs": None if schedule.delays_s is None else _delays(schedule.delays_s),
         "steps_per_second": len(series) / max(schedule.run_s, 1e-9),
     }
 
@@ -158,6 +159,19 @@ def report(series: Measured, site: TestSite, schedule: Schedule) -> dict[str, ob
 def _split(cost: Cost) -> dict[str, float]:
     parts = {name: value for name, value in asdict(cost).items() if name != "peaks"}
     return {**parts, "total": cost.total}
+
+
+def _delays(delays_s: Floats) -> dict[str, float]:
+    """Return how long jobs were delayed: of those that were, in hours."""
+    hours = delays_s[delays_s > 0.0] / 3600.0
+    some = hours if hours.size else np.zeros(1)
+    return {
+        "count": len(delays_s),
+        "delayed": len(hours),
+        "mean_h": float(some.mean()),
+        "p95_h": float(np.quantile(some, 0.95)),
+        "longest_h": float(some.max()),
+    }
 
 
 def _iso(at_s: int) -> str:

@@ -154,13 +154,15 @@ class SitePlanning:
         day_ahead: Floats,
         carbon_g_per_kwh: Floats | None = None,
         pv_ahead_w: Floats | None = None,
+        level_w: float | None = None,
     ) -> PlanProblem:
         """Return what to plan at ``now``, the start of a window.
 
         ``load_now_w`` and ``pv_now_w``: what the meters show; they stand for the window
         that begins. ``day_ahead``: the market's price in each quarter from now on, known
         or stand-in, at least as long as the horizon of 44 hours; the carbon likewise, and
-        ``pv_ahead_w``, somebody's forecast of PV that stands in place of our own.
+        ``pv_ahead_w``, somebody's forecast of PV that stands in place of our own. ``level_w``:
+        the mean import that jobs are kept below, where they are.
         """
         step_s = horizon(now, _FINE, _AHEAD)
         count = int(step_s.sum()) // STEP_S
@@ -181,12 +183,17 @@ class SitePlanning:
             else demand_terms(self._book, quarters[firsts])
         )
         spread = self._spread(buy)
-        guards = [self._guard(term, now, spread) for term in terms]
+        if level_w is None:
+            guards = [self._guard(term, now, spread) for term in terms]
+        else:
+            guards = [Guard(level_w=level_w, energy_wh=0.0, gain=0.0)] * len(terms)
         peaks = tuple(
             self._peak_cost(term, now, guard) for term, guard in zip(terms, guards, strict=True)
         )
         kept = [guard.energy_wh for guard in guards if guard is not None]
         ceiling_w = self._ceiling_w(terms, now, float(load_w[0] - pv_w[0]), step_s)
+        if level_w is not None:
+            ceiling_w = np.full(len(step_s), level_w)
         carbon = None if carbon_g_per_kwh is None else by_step(carbon_g_per_kwh)
         keep = self.battery.efficiency_discharge * (
             float(np.median(buy)) - self.battery.wear_eur_per_kwh
