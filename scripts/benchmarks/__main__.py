@@ -2,18 +2,40 @@
 
 import argparse
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 import json
 from pathlib import Path
 
 import numpy as np
 
-from scripts.benchmarks import dashboard, latency, memory, planner, polling, recorder, sites
+from scripts.benchmarks import (
+    dashboard,
+    job_forecast,
+    latency,
+    memory,
+    planner,
+    polling,
+    queue,
+    recorder,
+    sites,
+)
 
 ROUNDS = 3
 SAMPLES = 120
 POLLED_S = 60.0
-KINDS = ("dashboard", "latency", "memory", "planner", "polling", "recorder", "sites")
+KINDS = (
+    "dashboard",
+    "jobs",
+    "latency",
+    "memory",
+    "planner",
+    "polling",
+    "queue",
+    "recorder",
+    "sites",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +158,34 @@ async def _planner() -> list[Figure]:
     ]
 
 
+async def _queue() -> list[Figure]:
+    times = await queue.measure()
+    print(f"queue of {queue.JOBS} jobs: {times}", flush=True)
+    return [
+        Figure(
+            "5,000 jobs, parsed and taken in",
+            times.parse_ms + times.update_ms,
+            "ms",
+            100.0,
+            times.json_ms,
+        ),
+        Figure("the event loop meanwhile, worst lateness", times.lateness_ms, "ms", 50.0),
+    ]
+
+
+async def _jobs(folder: Path) -> list[Figure]:
+    figures = []
+    for log in sorted(folder.parent.glob("jobs/*.csv.gz")):
+        if not job_forecast.can_be_read(log):
+            continue
+        for errors in job_forecast.compare(log):
+            print(f"{log.stem}, {errors}", flush=True)
+            harm = errors.queue_with_credit_w / errors.persistence_w
+            name = f"{log.stem}: queue with credit, {errors.lead}"
+            figures.append(Figure(name, harm, "of persistence", 1.02))
+    return figures
+
+
 async def _dashboard() -> list[Figure]:
     seen = await dashboard.measure()
     return [
@@ -147,7 +197,7 @@ async def _dashboard() -> list[Figure]:
     ]
 
 
-def _sites(folder: Path) -> list[Figure]:
+async def _sites(folder: Path) -> list[Figure]:
     scores = []
     figures = []
     for name in sites.site_names(folder):
@@ -183,21 +233,23 @@ async def main() -> int:
         "--minutes", type=float, default=10.0, help="how long to watch recorder and memory"
     )
     options = parser.parse_args()
-    figures: list[Figure] = []
-    if options.only in {None, "latency"}:
-        figures += await _latency()
-    if options.only in {None, "recorder"}:
-        figures += await _recorder(options.minutes)
-    if options.only in {None, "memory"}:
-        figures += await _memory(options.minutes)
-    if options.only in {None, "polling"}:
-        figures += await _polling()
-    if options.only in {None, "planner"}:
-        figures += await _planner()
-    if options.only in {None, "dashboard"}:
-        figures += await _dashboard()
-    if options.only in {None, "sites"}:
-        figures += _sites(options.sites)
+    measured: dict[str, Callable[[], Awaitable[list[Figure]]]] = {
+        "latency": _latency,
+        "recorder": partial(_recorder, options.minutes),
+        "memory": partial(_memory, options.minutes),
+        "polling": _polling,
+        "planner": _planner,
+        "queue": _queue,
+        "dashboard": _dashboard,
+        "jobs": partial(_jobs, options.sites),
+        "sites": partial(_sites, options.sites),
+    }
+    figures = [
+        figure
+        for kind, measure in measured.items()
+        if options.only in {None, kind}
+        for figure in await measure()
+    ]
     for figure in figures:
         print(figure)
     if options.json:

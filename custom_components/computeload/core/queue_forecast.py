@@ -200,15 +200,18 @@ def forecast_queue(
         if known(job.start_s):
             drawn = ratios[(_even(random, scenarios) * len(ratios)).astype(np.int64)]
             expected_s[:, index] = max(job.start_s - state.now_s, 0.0) * drawn
-    starts_s = np.array(
-        [_starts(state, *each) for each in zip(ends_s, lasts_s, expected_s, strict=True)]
-    ).reshape(scenarios, len(pending))
+    starts_s = np.empty((scenarios, len(pending)))
+    for scenario, each in enumerate(zip(ends_s, lasts_s, expected_s, strict=True)):
+        # One by one: a large list would be turned into numbers without a pause for others.
+        starts_s[scenario] = _starts(state, *each)
     now_w, _ = _powers(random, classes, running, scenarios)
     new_w, ramps_s = _powers(random, classes, pending, scenarios)
     # A rise in a line holds as much energy as a jump half way up.
     drawn_s = np.minimum(starts_s + ramps_s / 2.0, starts_s + lasts_s)
     arriving_w = _means(drawn_s, new_w, steps) - _means(starts_s + lasts_s, new_w, steps)
     leaving_w = _means(ends_s, now_w, steps)
+    begin_s, end_s = np.median(starts_s, axis=0), np.median(starts_s + lasts_s, axis=0)
+    mean_w = new_w.mean(axis=0)
     return QueueForecast(
         start_s=state.now_s,
         arriving_w=arriving_w,
@@ -216,9 +219,9 @@ def forecast_queue(
         arrivals=tuple(
             Arrival(
                 job_id=job.job_id,
-                start_s=state.now_s + float(np.median(starts_s[:, index])),
-                end_s=state.now_s + float(np.median(starts_s[:, index] + lasts_s[:, index])),
-                power_w=float(new_w[:, index].mean()),
+                start_s=state.now_s + float(begin_s[index]),
+                end_s=state.now_s + float(end_s[index]),
+                power_w=float(mean_w[index]),
             )
             for index, job in enumerate(pending)
         ),
