@@ -128,6 +128,7 @@ function computeView(hass, say, site) {
   const counted = energies(site).map((entity) => ({ entity, name: branchName(hass, entity) }));
   return view(say, "compute", "mdi:server", [
     section(heading(say("heading.cluster"), "mdi:server-network"), [own("compute", site, FULL)], { column_span: 2 }),
+    ...site.assets.filter((asset) => asset.kind === "cluster").map((asset) => leversSection(say, asset)),
     section(heading(say("heading.branches_now"), "mdi:flash"), [metered]),
     section(heading(say("heading.energy"), "mdi:chart-bar"), [
       counted.length && {
@@ -141,6 +142,21 @@ function computeView(hass, say, site) {
         ...WIDE,
       },
     ]),
+  ]);
+}
+
+/** What a cluster's jobs do to make room, and what they are allowed to. */
+function leversSection(say, cluster) {
+  const its = cluster.entities;
+  return section(heading(say("heading.levers"), "mdi:timer-sand"), [
+    tile(its.jobs_put_off),
+    tile(its.power_put_off),
+    known(its.compute_allowed, OWN_NAME, WIDE),
+    tile(its.consent_hold, OWN_NAME, WIDE),
+    tile(its.consent_cap, OWN_NAME, WIDE),
+    tile(its.consent_drain, OWN_NAME, WIDE),
+    tile(its.consent_requeue, OWN_NAME, WIDE),
+    tile(its.longest_delay, OWN_NAME, WIDE),
   ]);
 }
 
@@ -220,6 +236,14 @@ function healthView(say, site) {
       tile(its.backup_reserve, OWN_NAME, WIDE),
       tile(its.soc_minimum, OWN_NAME, WIDE),
       known(its.data_age, OWN_NAME, WIDE),
+    ]),
+    section(heading(say("heading.outage"), "mdi:transmission-tower-off"), [
+      tile(its.outage_stage, OWN_NAME, WIDE),
+      known(its.runtime_left),
+      known(its.protected_minutes),
+      tile(its.outage_reserve, OWN_NAME, WIDE),
+      tile(its.backup_time, OWN_NAME, WIDE),
+      known(its.planned_outage, OWN_NAME, WIDE),
     ]),
     ...devices,
   ];
