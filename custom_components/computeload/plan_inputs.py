@@ -17,6 +17,7 @@ from .coordinator import ComputeLoadConfigEntry
 from .core.fleet import combined
 from .core.plan import BatterySpec, Floats
 from .core.planning import DAY, STEP_S, Connection, SitePlanning
+from .core.queue_outlook import QueueOutlook, combined as combined_outlook
 from .core.series import Kind
 from .core.so_far import Window
 from .signals.coordinator import SeriesSignal
@@ -41,6 +42,8 @@ class PlanInputs:
     day_ahead: Floats
     carbon: Floats | None
     pv_ahead: Floats | None
+    queue: QueueOutlook | None
+    """What the jobs of the site's clusters will change; None where nothing is known of any."""
 
 
 class InputsOf:
@@ -86,6 +89,13 @@ class InputsOf:
             day_ahead=np.full(QUARTERS, FLAT_PRICE) if price is None else price,
             carbon=sampled(signals.carbon, window.start),
             pv_ahead=self._foreseen_pv(window, planning),
+            queue=combined_outlook(
+                cluster.memory.outlook(cluster.data.foreseen)
+                for cluster in self._runtime.clusters.values()
+                if cluster.last_update_success
+                and cluster.data is not None
+                and cluster.data.foreseen is not None
+            ),
         )
 
     def _foreseen_pv(self, window: Window, planning: SitePlanning) -> Floats | None:

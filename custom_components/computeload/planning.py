@@ -284,6 +284,7 @@ class PlanningCoordinator(DataUpdateCoordinator[PlanData]):
             day_ahead=now.day_ahead,
             carbon_g_per_kwh=now.carbon,
             pv_ahead_w=now.pv_ahead,
+            queue=now.queue,
         )
         plan = replace(planning.plan(problem), made_at=now.at)
         windows = [window.start + n * timedelta(seconds=STEP_S) for n in range(AHEAD)]

@@ -175,13 +175,15 @@ async def _queue() -> list[Figure]:
 
 async def _jobs(folder: Path) -> list[Figure]:
     figures = []
+    logs = {"simulated cluster": job_forecast.compare_simulated()}
     for log in sorted(folder.parent.glob("jobs/*.csv.gz")):
-        if not job_forecast.can_be_read(log):
-            continue
-        for errors in job_forecast.compare(log):
-            print(f"{log.stem}, {errors}", flush=True)
-            harm = errors.queue_with_credit_w / errors.persistence_w
-            name = f"{log.stem}: queue with credit, {errors.lead}"
+        if job_forecast.can_be_read(log):
+            logs[log.name.partition(".")[0]] = job_forecast.compare(log)
+    for log_name, errors in logs.items():
+        for each in errors:
+            print(f"{log_name}, {each}", flush=True)
+            harm = each.queue_with_credit_w / each.persistence_w
+            name = f"{log_name}: queue with credit, {each.lead}"
             figures.append(Figure(name, harm, "of persistence", 1.02))
     return figures
 

@@ -1,4 +1,4 @@
-"""What the queue foretells against what the load alone does, on a measured log of jobs.
+"""What the queue foretells against what the load alone does, simulated and on a measured log.
 
 The log is not part of the repository: a CSV with ``submit_unix, wait_s, run_s, cores,
 req_walltime_s, user, queue``. Nobody metered these jobs: a core that is busy counts as 10 W.
@@ -6,7 +6,7 @@ Nothing is known of a job before it was handed in, and not when it ends before i
 """
 
 import csv
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import gzip
 from pathlib import Path
 from typing import Final
@@ -19,6 +19,9 @@ from custom_components.computeload.core.plan import Floats
 from custom_components.computeload.core.queue_credit import QueueCredit
 from custom_components.computeload.core.queue_forecast import JobsNow, forecast_queue
 from custom_components.computeload.core.tariff import read_tariff
+from custom_components.computeload.simulator.jobs import Job
+from custom_components.computeload.simulator.physics import SitePhysics
+from custom_components.computeload.simulator.scenario import load_scenario
 
 CORE_W: Final = 10.0
 LEADS: Final = {"15 min": 1, "1 h": 4, "4 h": 16}
@@ -26,7 +29,8 @@ LEARNING_DAYS: Final = 14
 DAYS: Final = 90
 EVERY: Final = 4
 """Quarters between two forecasts."""
-SITE: Final = {"tariff": {"timezone": "Europe/Prague"}}
+SIMULATED_DAYS: Final = 28
+SIMULATED_LEARNING_DAYS: Final = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,9 @@ def _read(path: Path) -> _Log:
         JobView(
             job_id=row["job_id"],
             user=row["user"],
-            partition=row["queue"],
+            # All queues share the machines; which one a job is in tells of what kind it is.
+            account=row["queue"],
+            partition="all",
             nodes=int(row["cores"]),
             limit_s=float(row["req_walltime_s"]) or None,
         )
@@ -87,52 +93,133 @@ def _load(log: _Log, first_s: float, count: int) -> Floats:
     return load
 
 
+class _Race:
+    """Both kinds of forecast side by side, quarter by quarter."""
+
+    def __init__(self, timezone: str, node_w: float, learning_days: int) -> None:
+        self.classes = JobClasses(node_w=node_w)
+        self._forecaster = Forecaster(
+            read_tariff({"tariff": {"timezone": timezone}}).calendar, at_least=0.0
+        )
+        self._credit = QueueCredit()
+        self._learning_days = learning_days
+        self._guesses: list[tuple[int, dict[int, Floats]]] = []
+        self._load_w: list[float] = []
+
+    def close(self, start_s: float, load_w: float) -> None:
+        """Take the mean load of a quarter that is over."""
+        self._load_w.append(load_w)
+        self._forecaster.extend(int(start_s), np.array([load_w]))
+        self._credit.settle(start_s, load_w)
+
+    def foresee(self, now: JobsNow, now_w: float) -> None:
+        """Forecast from what the scheduler says and the meter shows."""
+        told = forecast_queue(now, self.classes)
+        believed = self._credit.believed(told) if self._credit.experienced else told
+        self._credit.foretold(told, now_w)
+        if len(self._load_w) < 96 * self._learning_days:
+            return
+        alone = self._forecaster.forecast(max(LEADS.values())).mean_w
+        guesses = {
+            steps: np.array(
+                [
+                    now_w,
+                    alone[steps - 1],
+                    max(now_w + told.mean_w[steps - 1], 0.0),
+                    max(now_w + believed.mean_w[steps - 1], 0.0),
+                ]
+            )
+            for steps in LEADS.values()
+        }
+        self._guesses.append((len(self._load_w), guesses))
+
+    def errors(self) -> list[Errors]:
+        """Return the mean absolute errors at each lead."""
+        found = []
+        for lead, steps in LEADS.items():
+            missed = [
+                np.abs(guesses[steps] - self._load_w[first + steps - 1])
+                for first, guesses in self._guesses
+                if first + steps <= len(self._load_w)
+            ]
+            found.append(Errors(lead, *np.mean(missed, axis=0).tolist()))
+        return found
+
+
 def compare(path: Path) -> list[Errors]:
-    """Run through the log, and return the errors after a time of learning."""
+    """Run through a log, and return the errors after a time of learning."""
     log = _read(path)
     first_s = float(np.ceil(log.submit_s.min() / 86_400.0) * 86_400.0)
     count = 96 * DAYS
-    load_w = _load(log, first_s, count + 200)
-    forecaster = Forecaster(read_tariff(SITE).calendar, at_least=0.0)
-    classes = JobClasses(node_w=CORE_W)
-    credit = QueueCredit()
+    load_w = _load(log, first_s, count)
+    race = _Race("Europe/Prague", CORE_W, LEARNING_DAYS)
     most: dict[str, int] = {}
-    missed: dict[str, list[Floats]] = {lead: [] for lead in LEADS}
     ended = 0
     by_end = np.argsort(log.end_s, kind="stable")
     for step in range(count):
         now_s = first_s + step * STEP_S
         while ended < len(by_end) and log.end_s[by_end[ended]] <= now_s:
             job = int(by_end[ended])
-            classes.learn(
-                log.views[job], run_s=float(log.end_s[job] - log.start_s[job]), node_w=CORE_W
-            )
+            run_s = float(log.end_s[job] - log.start_s[job])
+            race.classes.learn(log.views[job], run_s=run_s, node_w=CORE_W)
             ended += 1
         if step:
-            forecaster.extend(int(now_s - STEP_S), load_w[step - 1 : step])
-            credit.settle(now_s - STEP_S, float(load_w[step - 1]))
-        if step % EVERY or not step:
-            continue
-        now = _jobs(log, now_s, most)
-        told = forecast_queue(now, classes)
-        now_w = CORE_W * sum(job.nodes for job in now.running)
-        believed = credit.believed(told) if credit.experienced else told
-        credit.foretold(told, now_w)
-        if step < 96 * LEARNING_DAYS:
-            continue
-        alone = forecaster.forecast(max(LEADS.values())).mean_w
-        for lead, steps in LEADS.items():
-            true_w = float(load_w[step + steps - 1])
-            guesses = np.array(
-                [
-                    now_w,
-                    float(alone[steps - 1]),
-                    max(now_w + float(told.mean_w[steps - 1]), 0.0),
-                    max(now_w + float(believed.mean_w[steps - 1]), 0.0),
-                ]
-            )
-            missed[lead].append(np.abs(guesses - true_w))
-    return [Errors(lead, *np.mean(rows, axis=0).tolist()) for lead, rows in missed.items()]
+            race.close(now_s - STEP_S, float(load_w[step - 1]))
+        if step and step % EVERY == 0:
+            now = _jobs(log, now_s, most)
+            race.foresee(now, CORE_W * sum(job.nodes for job in now.running))
+    return race.errors()
+
+
+def compare_simulated() -> list[Errors]:
+    """Return the errors in the simulated cluster, whose scheduler says when jobs will start."""
+    scenario = load_scenario("climate-hpc")
+    site = SitePhysics(scenario, step_s=5.0)
+    start_s = scenario.default_start().timestamp()
+    start_s = float(np.ceil(start_s / STEP_S) * STEP_S)
+    site.step_to(start_s - site.start.timestamp())
+    race = _Race(scenario.timezone.key, 150.0, SIMULATED_LEARNING_DAYS)
+    running: dict[int, JobView] = {}
+    offset_s = site.start.timestamp()
+    jobs = site.loads.jobs
+    for step in range(96 * SIMULATED_DAYS):
+        now_s = start_s + step * STEP_S
+        there = {job.number: _simulated(job, offset_s) for job in jobs.running}
+        for number in running.keys() - there.keys():
+            # It ended some time in the quarter that is over.
+            began_s = running[number].start_s or now_s
+            race.classes.learn(running[number], run_s=now_s - STEP_S / 2.0 - began_s)
+        running = there
+        racks_w = sum(site.loads.branches[name].level_w for name in jobs.extra_w)
+        idle_w = sum(site.loads.branches[name].spec.idle_w for name in jobs.extra_w)
+        race.classes.learn_branch(list(running.values()), max(racks_w - idle_w, 0.0))
+        race.foresee(
+            JobsNow(
+                now_s=now_s,
+                running=list(running.values()),
+                pending=[_simulated(job, offset_s) for job in jobs.waiting],
+            ),
+            site.load_w,
+        )
+        before_ws = sum(branch.energy_ws for branch in site.loads.branches.values())
+        site.step(STEP_S)
+        after_ws = sum(branch.energy_ws for branch in site.loads.branches.values())
+        race.close(now_s, (after_ws - before_ws) / STEP_S)
+    return race.errors()
+
+
+def _simulated(job: Job, offset_s: float) -> JobView:
+    workload = job.workload
+    at_s = job.due_s if job.started_s is None else job.started_s
+    return JobView(
+        job_id=str(job.number),
+        user=workload.id,
+        partition="compute",
+        name=workload.name,
+        nodes=len(job.nodes),
+        limit_s=1.3 * workload.lasts_h[1] * 3600.0,
+        start_s=offset_s + at_s,
+    )
 
 
 def _jobs(log: _Log, now_s: float, most: dict[str, int]) -> JobsNow:
@@ -152,18 +239,7 @@ def _jobs(log: _Log, now_s: float, most: dict[str, int]) -> JobsNow:
         most[name] = max(most.get(name, 0), nodes)
     return JobsNow(
         now_s=now_s,
-        running=[_started(view, start_s) for view, start_s in running],
+        running=[replace(view, start_s=start_s) for view, start_s in running],
         pending=[view for view, _ in sorted(pending, key=lambda each: each[1])],
         free_nodes={name: nodes - busy.get(name, 0) for name, nodes in most.items()},
-    )
-
-
-def _started(view: JobView, start_s: float) -> JobView:
-    return JobView(
-        job_id=view.job_id,
-        user=view.user,
-        partition=view.partition,
-        nodes=view.nodes,
-        limit_s=view.limit_s,
-        start_s=start_s,
     )

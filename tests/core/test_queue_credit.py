@@ -129,3 +129,7 @@ def test_whatever_comes_shares_lie_between_nothing_and_all(
         credit.settle(number * STEP_S, load_w)
     shares = credit.shares()
     assert ((shares >= 0.0) & (shares <= 1.0)).all()
+
+
+def test_what_was_not_seen_yet_has_no_skill() -> None:
+    assert QueueCredit().skill() == pytest.approx(np.ones(len(LEADS)))

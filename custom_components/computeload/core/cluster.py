@@ -19,6 +19,7 @@ from .queue import Job, QueueState
 from .queue_credit import QueueCredit
 from .queue_forecast import JobsNow, QueueForecast, Train, WaitErrors, forecast_queue
 from .queue_jobs import is_up, jobs_now, part_on, view_of
+from .queue_outlook import QueueOutlook
 
 STATE_VERSION: Final = 1
 _ENDED_KEPT_S: Final = 2.0 * 3600.0
@@ -215,6 +216,10 @@ class Cluster:
             train=raw.next_train(load_w, target_w),
             step=raw.next_train(load_w, load_w * 1.02 + 1.0),
         )
+
+    def outlook(self, foreseen: Foreseen) -> QueueOutlook:
+        """Return a forecast as one model among those of the site's load."""
+        return QueueOutlook(foreseen.forecast.mean_w, self.credit.skill())
 
     def remember(self, foreseen: Foreseen) -> None:
         """Keep a forecast until it comes due, once for each quarter."""

@@ -19,6 +19,7 @@ from .guard import Guard
 from .outlook import PeakOutlook
 from .plan import BatterySpec, Floats, Ints, PeakCost, Plan, PlanProblem, horizon
 from .planner import Planner
+from .queue_outlook import QueueOutlook, blended
 from .site import Strategy
 from .tariff import (
     ChargeState,
@@ -155,6 +156,7 @@ class SitePlanning:
         carbon_g_per_kwh: Floats | None = None,
         pv_ahead_w: Floats | None = None,
         level_w: float | None = None,
+        queue: QueueOutlook | None = None,
     ) -> PlanProblem:
         """Return what to plan at ``now``, the start of a window.
 
@@ -162,13 +164,17 @@ class SitePlanning:
         that begins. ``day_ahead``: the market's price in each quarter from now on, known
         or stand-in, at least as long as the horizon of 44 hours; the carbon likewise, and
         ``pv_ahead_w``, somebody's forecast of PV that stands in place of our own. ``level_w``:
-        the mean import that jobs are kept below, where they are.
+        the mean import that jobs are kept below, where they are. ``queue``: what the jobs of
+        clusters will change.
         """
         step_s = horizon(now, _FINE, _AHEAD)
         count = int(step_s.sum()) // STEP_S
         firsts = (np.cumsum(step_s) - step_s) // STEP_S
         by_step = partial(_by_step, step_s=step_s)
-        load_w = by_step(_ahead(self.load, load_now_w, count))
+        ahead_w = _ahead(self.load, load_now_w, count)
+        if queue is not None:
+            ahead_w = blended(ahead_w, queue, self.load.errors())
+        load_w = by_step(ahead_w)
         pv_ahead_w = _ahead(self.pv, pv_now_w, count) if pv_ahead_w is None else pv_ahead_w
         pv_w = by_step(pv_ahead_w)
         quarters = int(now.timestamp()) + np.arange(count, dtype=np.int64) * STEP_S

@@ -83,6 +83,16 @@ class QueueCredit:
         shares = np.array([self._fitted(index) for index in range(len(LEADS))])
         return np.ascontiguousarray(np.where(earned[:, None], shares, 0.0).T)
 
+    def skill(self) -> Floats:
+        """Return the error of what is believed, of that of persistence, at LEADS (0 to 1).
+
+        1 where too little has come due to tell.
+        """
+        with_w, without_w = self._missed_w.T
+        seen = (self._count >= _LEAST) & (without_w > 0.0)
+        ratio: Floats = np.divide(with_w, without_w, out=np.ones(len(LEADS)), where=seen)
+        return np.minimum(ratio, 1.0)
+
     def believed(self, forecast: QueueForecast) -> QueueForecast:
         """Return the forecast with what comes true of it; its arrivals stay as they are."""
         leads = np.arange(1, forecast.arriving_w.shape[1] + 1)
