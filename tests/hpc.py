@@ -37,11 +37,15 @@ def access(hpc: SimulatedSite, **changes: Any) -> dict[str, Any]:
 async def add_cluster(
     hass: HomeAssistant, lab: MockConfigEntry, hpc: SimulatedSite, **more: Any
 ) -> ClusterCoordinator:
-    """Add the lab's cluster by the flow, with all of its branches; all of its jobs may wait."""
+    """Add the lab's cluster by the flow; unless told otherwise with both of its branches.
+
+    All of its jobs may wait.
+    """
     flow = await go_on(hass, await begin(hass, lab), **access(hpc))
-    flow = await go_on(hass, flow, name="Slurm", branches=["rack_a", "rack_c"])
-    nodes = {"Rack A": "a[1-6]", "Rack C": "c[1-6]"}
-    flow = await go_on(hass, flow, **nodes)
+    branches = more.pop("branches", ["rack_a", "rack_c"])
+    flow = await go_on(hass, flow, name="Slurm", branches=branches)
+    if len(branches) > 1:
+        flow = await go_on(hass, flow, **{"Rack A": "a[1-6]", "Rack C": "c[1-6]"})
     assert flow["step_id"] == "levers"
     flow = await go_on(hass, flow, **{"partitions": ["compute"], "accounts": [], **more})
     assert flow["type"] is FlowResultType.CREATE_ENTRY

@@ -18,7 +18,10 @@ from custom_components.computeload.simulator.scenario import load_scenario
 from custom_components.computeload.simulator.server import SimulatedSite
 
 from .common import STILL, add_asset, async_set_up, prove, real_entry
+from .drivers.http_servers import Controller, serving
+from .drivers.test_redfish import NEW
 from .hpc import add_cluster
+from .test_server_assets import add_redfish
 
 TIGHT_KW, ROOMY_KW = 1.0, 150.0
 HOUR_S = 3600.0
@@ -297,3 +300,25 @@ async def test_a_node_that_somebody_else_resumed_is_not_ours_any_more(
     for _ in range(10):
         await look(hass, lab)
     assert jobs.drained <= {"c6"}
+
+
+async def test_a_cut_is_set_as_power_limit_of_servers_and_what_was_before_comes_back(
+    hass: HomeAssistant, lab: MockConfigEntry, hpc: SimulatedSite
+) -> None:
+    controller = Controller(NEW)
+    async with serving(controller.app()) as bmc:
+        node = await add_redfish(hass, lab, bmc)
+        await add_cluster(hass, lab, hpc, redfish_limits=True, branches=[node.asset_id])
+        await allow(hass, Lever.CAP, Consent.ON)
+        await control(lab, ROOMY_KW)
+        await lab.runtime_data.levers.async_demand("outage", Lever.CAP)
+        ((path, _, body),) = controller.changes
+        assert path.endswith("EnvironmentMetrics")
+        # Half of the 412.5 W that it draws.
+        assert body["PowerLimitWatts"] == {"SetPoint": 206, "ControlMode": "Automatic"}
+        await lab.runtime_data.levers.async_demand("outage", None)
+        await allow(hass, Lever.CAP, Consent.OFF)
+        assert controller.changes[-1][2]["PowerLimitWatts"]["SetPoint"] == 800
+        await hass.config_entries.async_unload(lab.entry_id)
+    await hass.config_entries.async_setup(lab.entry_id)
+    await hass.async_block_till_done()

@@ -31,6 +31,6 @@ async def test_loads_and_their_branches_can_be_protected(
     assert done["type"] is FlowResultType.CREATE_ENTRY
     assert done["data"]["outage"] == answers | {"shutdown_min": 10.0}
     await hass.async_block_till_done()
-    assert hass.states.get("sensor.lab_runtime_of_the_protected_load") is not None
+    assert hass.states.get("sensor.lab_protected_runtime") is not None
     await hass.config_entries.async_unload(entry.entry_id)
     await hass.async_block_till_done()

@@ -34,6 +34,7 @@ from .const import (
     CONF_BUDGET_SCRIPT,
     CONF_LINK,
     CONF_PARTITIONS,
+    CONF_REDFISH_LIMITS,
     CONF_ROLE,
     CONF_SOURCE,
     DOMAIN,
@@ -217,6 +218,7 @@ class ClusterSubentryFlow(ConfigSubentryFlow):
             {
                 vol.Optional(CONF_PARTITIONS, default=[]): _several(partitions),
                 vol.Optional(CONF_ACCOUNTS, default=[]): _several(accounts, custom=True),
+                vol.Required(CONF_REDFISH_LIMITS, default=False): BooleanSelector(),
                 vol.Optional(CONF_BUDGET_SCRIPT): EntitySelector(
                     EntitySelectorConfig(domain="script")
                 ),

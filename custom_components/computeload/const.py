@@ -103,6 +103,8 @@ CONF_PARTITIONS: Final = "partitions"
 """Whose jobs may be put off or put back; none for all partitions."""
 CONF_ACCOUNTS: Final = "accounts"
 """Likewise; empty for all accounts."""
+CONF_REDFISH_LIMITS: Final = "redfish_limits"
+"""Whether a cut is also set as power limits of servers."""
 CONF_BUDGET_SCRIPT: Final = "budget_script"
 """A script that makes jobs keep to a budget."""
 

@@ -22,7 +22,7 @@ from custom_components.computeload.drivers.base import (
     ServerUnreachableError,
 )
 from custom_components.computeload.drivers.http import HttpServer, problem_of_url
-from custom_components.computeload.drivers.redfish import RedfishClient, RedfishDevice
+from custom_components.computeload.drivers.redfish import PowerLimit, RedfishClient, RedfishDevice
 
 from .http_servers import (
     PASSWORD,
@@ -289,6 +289,57 @@ async def test_a_change_is_sent_with_the_tag_of_what_it_changes(
         body = {"PowerLimitWatts": {"SetPoint": 400, "ControlMode": "Automatic"}}
         await redfish.patch(metrics, body)
     assert controller.changes == [(metrics.path, 'W/"12"', body)]
+
+
+@pytest.mark.parametrize(
+    ("resources", "before", "changed"),
+    [
+        pytest.param(
+            NEW,
+            PowerLimit(power_w=800.0, mode="Automatic"),
+            {"PowerLimitWatts": {"SetPoint": 400, "ControlMode": "Automatic"}},
+            id="EnvironmentMetrics",
+        ),
+        pytest.param(
+            OLD,
+            PowerLimit(power_w=None),
+            {"PowerControl": [{"PowerLimit": {"LimitInWatts": 400}}]},
+            id="Power",
+        ),
+    ],
+)
+async def test_a_power_limit_is_set_where_the_firmware_has_it(
+    session: aiohttp.ClientSession, resources: Any, before: PowerLimit, changed: Any
+) -> None:
+    controller = Controller(resources)
+    async with serving(controller.app()) as url:
+        server = device(session, url)
+        assert await server.power_limit() == before
+        await server.set_power_limit(PowerLimit(power_w=400.4, mode=before.mode))
+    assert [body for _, _, body in controller.changes] == [changed]
+
+
+async def test_a_power_limit_stays_within_what_is_allowed(session: aiohttp.ClientSession) -> None:
+    limit = {"SetPoint": 800, "ControlMode": "Disabled", "AllowableMin": 300, "AllowableMax": 900}
+    controller = Controller(NEW | {f"{CHASSIS}/EnvironmentMetrics": {"PowerLimitWatts": limit}})
+    async with serving(controller.app()) as url:
+        server = device(session, url)
+        await server.set_power_limit(PowerLimit(power_w=100.0, mode="Automatic"))
+        await server.set_power_limit(PowerLimit(power_w=5000.0, mode="Automatic"))
+    asked = [body["PowerLimitWatts"]["SetPoint"] for _, _, body in controller.changes]
+    assert asked == [300, 900]
+
+
+async def test_a_chassis_without_a_power_limit_is_given_none(
+    session: aiohttp.ClientSession,
+) -> None:
+    controller = Controller(SUPPLIES)
+    async with serving(controller.app()) as url:
+        server = device(session, url)
+        assert await server.power_limit() is None
+        with pytest.raises(RefusedError):
+            await server.set_power_limit(PowerLimit(power_w=400.0))
+    assert controller.changes == []
 
 
 async def test_a_limit_that_would_switch_the_machine_off_is_refused(

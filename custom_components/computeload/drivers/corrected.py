@@ -14,6 +14,11 @@ class CorrectedDevice:
         self._overrides = overrides
 
     @property
+    def itself(self) -> Device:
+        """The device that is corrected."""
+        return self._device
+
+    @property
     def datasheet(self) -> Datasheet:
         """What is known of the device itself."""
         return self._device.datasheet

@@ -60,6 +60,16 @@ class Resource:
         return members if isinstance(members, list) else []
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PowerLimit:
+    """What a chassis may draw. It has no lapse: it stays until it is changed."""
+
+    power_w: float | None
+    """None: no limit."""
+    mode: str | None = None
+    """The word for how it is kept, as the service has it; None in older firmware."""
+
+
 class RedfishClient:
     """One service, and the session with it."""
 
@@ -220,6 +230,57 @@ class RedfishDevice:
 
     async def release(self) -> None:
         """Do nothing: it was never taken."""
+
+    async def power_limit(self) -> PowerLimit | None:
+        """Return the limit in force; None where this chassis cannot be limited.
+
+        Raises DeviceError.
+        """
+        resource = await self._limited()
+        if resource is None:
+            return None
+        if isinstance(resource.content.get("PowerLimitWatts"), Mapping):
+            mode = resource.content["PowerLimitWatts"].get("ControlMode")
+            watts = resource.number("PowerLimitWatts", "SetPoint")
+            return PowerLimit(power_w=watts, mode=mode if isinstance(mode, str) else None)
+        control = Resource(path=resource.path, content=resource.members("PowerControl")[0])
+        return PowerLimit(power_w=control.number("PowerLimit", "LimitInWatts"))
+
+    async def set_power_limit(self, limit: PowerLimit) -> None:
+        """Put a limit into force, within what the chassis allows. Raises DeviceError.
+
+        Refused are a chassis that cannot be limited, and one that would switch itself off.
+        """
+        resource = await self._limited()
+        if resource is None:
+            name, what = self._client.server.name, "a power limit"
+            raise RefusedError(f"{name}: {what} is not offered", device=name, what=what, code="-")
+        watts = None if limit.power_w is None else round(limit.power_w)
+        if not isinstance(resource.content.get("PowerLimitWatts"), Mapping):
+            body: Any = {"PowerControl": [{"PowerLimit": {"LimitInWatts": watts}}]}
+        else:
+            if watts is not None:
+                least = resource.number("PowerLimitWatts", "AllowableMin")
+                most = resource.number("PowerLimitWatts", "AllowableMax")
+                watts = max(watts, math.ceil(least)) if least is not None else watts
+                watts = min(watts, math.floor(most)) if most is not None else watts
+            mode = {} if limit.mode is None else {"ControlMode": limit.mode}
+            body = {"PowerLimitWatts": {"SetPoint": watts, **mode}}
+        await self._client.patch(resource, body)
+
+    async def _limited(self) -> Resource | None:
+        """Return the resource that has the chassis' power limit."""
+        if self._chassis is None:
+            self._chassis = await self._client.get(self._path)
+        path = self._chassis.link("EnvironmentMetrics")
+        resource = await self._client.get(path) if path else None
+        if resource is not None and isinstance(resource.content.get("PowerLimitWatts"), Mapping):
+            return resource
+        path = self._chassis.link("Power")
+        resource = await self._client.get(path) if path else None
+        controls = resource.members("PowerControl") if resource is not None else []
+        has_limit = bool(controls) and isinstance(controls[0], Mapping)
+        return resource if has_limit and "PowerLimit" in controls[0] else None
 
     async def _environment(self, chassis: Resource) -> dict[Quantity, float | None]:
         """Read EnvironmentMetrics, or a PDU's Metrics: W, and kWh since it was reset."""

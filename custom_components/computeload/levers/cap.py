@@ -10,6 +10,7 @@ from ..core.levers import Budget, next_budget
 from .base import Save, Tool, View
 from .data import Deed
 from .hands import Hands
+from .limits import ServerLimits
 
 CUT_SHARE: Final = 0.5
 """To this share of its draw compute is cut where somebody asks for all that can be had."""
@@ -22,6 +23,7 @@ class Cap(Tool):
         """Start without a budget."""
         super().__init__(hands, save)
         self.budget: Budget | None = None
+        self._limits = ServerLimits(hands, save)
 
     @override
     async def look(self, view: View) -> None:
@@ -30,10 +32,11 @@ class Cap(Tool):
             return
         if view.demanded:
             cut = Budget(CUT_SHARE * view.compute_w, view.compute_w)
-            await self._set(self.budget or cut)
+            await self._set(self.budget or cut, view.compute_w)
             return
         missing_w = view.missing_w if view.asked else 0.0
-        await self._set(next_budget(self.budget, view.compute_w, missing_w, view.headroom_w))
+        budget = next_budget(self.budget, view.compute_w, missing_w, view.headroom_w)
+        await self._set(budget, view.compute_w)
 
     @override
     async def give_back(self) -> None:
@@ -41,18 +44,28 @@ class Cap(Tool):
         await self._set(None)
 
     @override
-    def to_state(self) -> list[float] | None:
-        """Return the budget."""
-        if self.budget is None or not self.earnest:
-            return None
-        return [self.budget.power_w, self.budget.uncut_w]
+    async def settle(self) -> None:
+        """Try again to lift limits that could not be lifted."""
+        if self.budget is None:
+            await self._limits.lift()
+
+    @override
+    def to_state(self) -> dict[str, Any]:
+        """Return the budget, and what was limited before."""
+        budget = self.budget if self.earnest else None
+        return {
+            "budget": None if budget is None else [budget.power_w, budget.uncut_w],
+            "before": self._limits.to_state(),
+        }
 
     @override
     def restore(self, state: Any) -> None:
         """Take up the budget."""
-        self.budget = None if state is None else Budget(*map(float, state))
+        budget = state["budget"]
+        self.budget = None if budget is None else Budget(*map(float, budget))
+        self._limits.restore(state["before"])
 
-    async def _set(self, budget: Budget | None) -> None:
+    async def _set(self, budget: Budget | None, compute_w: float = 0.0) -> None:
         if budget == self.budget:
             return
         self.budget = budget
@@ -60,6 +73,10 @@ class Cap(Tool):
         if self.earnest:
             await self._save()
             await self._run_script(power_w)
+            if budget is None:
+                await self._limits.lift()
+            elif compute_w > 0.0:
+                await self._limits.cut(budget.power_w / compute_w)
         self.hands.note(Deed.LIFTED if budget is None else Deed.CUT, self.mode, power_w=power_w)
 
     async def _run_script(self, power_w: float | None) -> None:
