@@ -13,12 +13,12 @@ from custom_components.computeload.simulator.server import SimulatedSite
 type Result = FlowResult[Any, Any]
 
 
-async def begin(hass: HomeAssistant, entry: MockConfigEntry) -> Result:
-    """Start adding a cluster."""
+async def begin(hass: HomeAssistant, entry: MockConfigEntry, source: str = "slurm") -> Result:
+    """Start adding a cluster; ``source`` is what knows of its jobs."""
     result: Result = await hass.config_entries.subentries.async_init(
         (entry.entry_id, "cluster"), context={"source": SOURCE_USER}
     )
-    return result
+    return await go_on(hass, result, next_step_id=source)
 
 
 async def go_on(hass: HomeAssistant, flow: Result, **answers: Any) -> Result:

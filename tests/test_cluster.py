@@ -136,7 +136,7 @@ async def test_what_was_chosen_can_be_changed(
     assert [(b.asset_id, b.hosts) for b in again.memory.branches] == [("rack_c", None)]
 
 
-async def test_a_job_that_is_held_waits_and_one_that_is_let_go_runs(
+async def test_a_job_that_is_put_off_waits_and_one_that_is_let_go_runs(
     hass: HomeAssistant, lab: MockConfigEntry, hpc: SimulatedSite
 ) -> None:
     cluster = await add_cluster(hass, lab, hpc)
@@ -144,13 +144,10 @@ async def test_a_job_that_is_held_waits_and_one_that_is_let_go_runs(
     while not jobs.waiting:
         await hpc.advance(300.0)
     job = jobs.waiting[0]
-    await cluster.queue.hold(str(job.number))
-    await cluster.async_refresh()
-    await hass.async_block_till_done()
-    assert state(hass, "held_jobs") == "1"
+    await cluster.queue.defer(str(job.number), hpc.clock.now() + timedelta(days=1))
     await hpc.advance(2.0 * 3600.0)
     assert job in jobs.waiting
-    await cluster.queue.release(str(job.number))
+    await cluster.queue.defer(str(job.number), hpc.clock.now())
     await hpc.advance(60.0)
     assert job.runs == 1
     assert jobs.delays_s[-1] > 0.0
@@ -294,3 +291,49 @@ def quarter_of(hpc: SimulatedSite, **energy_wh: float) -> Quarter:
         price_import=0.25,
         co2_g_per_kwh=300.0,
     )
+
+
+async def test_jobs_that_any_sensor_counts_are_foreseen_and_cannot_be_touched(
+    hass: HomeAssistant, lab: MockConfigEntry, hpc: SimulatedSite
+) -> None:
+    hass.states.async_set("sensor.queue", "unknown")
+    answers = {"waiting": "sensor.queue", "running": "counter.running", "machines": 12}
+    flow = await go_on(hass, await begin(hass, lab, "counted"), **answers)
+    assert flow["errors"] == {"base": "entity_silent"}
+    assert told(flow)["entity"] == "sensor.queue"
+    hass.states.async_set("sensor.queue", "3")
+    hass.states.async_set("counter.running", "5")
+    flow = await go_on(hass, flow, **answers)
+    flow = await go_on(hass, flow, name="Kubernetes", branches=["rack_a", "rack_c"])
+    assert flow["type"] is FlowResultType.CREATE_ENTRY
+    await hass.async_block_till_done()
+    (cluster,) = lab.runtime_data.clusters.values()
+    for rack in ("rack_a", "rack_c"):
+        await lab.runtime_data.devices[rack].async_sample()
+    await lab.runtime_data.devices["grid"].async_sample()
+    lab.runtime_data.controller._publish()
+    await cluster.async_refresh()
+    shown = {
+        key: hass.states.get(f"sensor.kubernetes_{key}").state  # type: ignore[union-attr]
+        for key in ("running_jobs", "waiting_jobs", "busy_nodes", "idle_nodes")
+    }
+    assert list(shown.values()) == ["5", "3", "5", "7"]
+    assert cluster.data.foreseen is not None
+    assert cluster.data.foreseen.raw.arriving_w.max() > 0.0
+    assert cluster.queue.abilities == frozenset()
+    hass.states.async_set("counter.running", "4")
+    await cluster.async_refresh()
+    assert len(cluster.memory.classes) > 0
+
+
+async def test_two_clusters_are_not_counted_by_the_same_sensor(
+    hass: HomeAssistant, lab: MockConfigEntry
+) -> None:
+    hass.states.async_set("sensor.queue", "3")
+    answers = {"waiting": "sensor.queue", "machines": 12}
+    flow = await go_on(hass, await begin(hass, lab, "counted"), **answers)
+    flow = await go_on(hass, flow, name="One", branches=[])
+    assert flow["type"] is FlowResultType.CREATE_ENTRY
+    await hass.async_block_till_done()
+    flow = await go_on(hass, await begin(hass, lab, "counted"), **answers)
+    assert (flow["type"], flow["reason"]) == (FlowResultType.ABORT, "already_configured")

@@ -315,7 +315,7 @@ def test_the_cluster_flow_has_exactly_the_texts_that_it_uses(texts: dict[str, An
     servers = {"device_error", "invalid_auth", "server_unreachable", "certificate"}
     servers |= {"server_silent", "server_refused", "server_payload", "wrong_device"}
     own = {"name_missing", "nodes_unreadable", "nodes_unknown", "url_wrong", "url_with_more"}
-    assert set(flow["error"]) == servers | own
+    assert set(flow["error"]) == servers | own | {"entity_silent"}
     aborts = {"already_configured", "reconfigure_successful", "simulated"}
     assert set(flow["abort"]) == aborts
 

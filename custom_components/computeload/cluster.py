@@ -19,10 +19,15 @@ from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, Upda
 from .const import (
     CONF_BRANCHES,
     CONF_LINK,
+    CONF_MACHINES,
+    CONF_RUNNING,
+    CONF_SOURCE,
     CONF_SUBENTRY,
+    CONF_WAITING,
     DOMAIN,
     LINK_SIMULATED,
     LOGGER,
+    SOURCE_COUNTED,
     SUBENTRY_CLUSTER,
 )
 from .coordinator import ComputeLoadConfigEntry, LinkQuality
@@ -33,9 +38,11 @@ from .core.queue import QueueState
 from .drivers import slurm
 from .drivers.base import AuthError, DeviceError
 from .drivers.queue import Queue
+from .drivers.queued_work import QueuedWork
 from .drivers.slurm import SlurmAccess, SlurmQueue
 from .drivers.slurm_notation import hosts
 from .drivers.slurm_server import SlurmServer
+from .entity_source import state_getter
 from .simulation import simulated_branches
 from .trouble import Trouble
 
@@ -69,8 +76,16 @@ def open_queue(
     name: str,
     clock: Clock,
     simulator: SimulatedSite | None = None,
-) -> SlurmQueue:
+) -> Queue:
     """Return the queue that a cluster's data describe. Asks nothing yet."""
+    if data.get(CONF_SOURCE) == SOURCE_COUNTED:
+        return QueuedWork(
+            state_getter(hass),
+            clock,
+            waiting=data[CONF_WAITING],
+            running=data.get(CONF_RUNNING),
+            machines=data[CONF_MACHINES],
+        )
     if data.get(CONF_LINK) == LINK_SIMULATED:
         simulated = simulator.slurm if simulator is not None else None
         if simulated is None:

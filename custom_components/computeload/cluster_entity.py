@@ -5,7 +5,7 @@ from homeassistant.helpers.device_registry import DeviceEntryType, DeviceInfo
 from homeassistant.helpers.entity import EntityDescription
 
 from .cluster import ClusterCoordinator
-from .const import DOMAIN
+from .const import CONF_SOURCE, DOMAIN, SOURCE_COUNTED
 from .entity import ComputeLoadEntity
 
 
@@ -19,11 +19,12 @@ class ClusterEntity(ComputeLoadEntity[ClusterCoordinator]):
         site = dr.async_get(cluster.hass).async_get_or_create(
             config_entry_id=entry_id, identifiers={(DOMAIN, entry_id)}
         )
+        counted = cluster.subentry.data.get(CONF_SOURCE) == SOURCE_COUNTED
         self._attr_device_info = DeviceInfo(
             identifiers={(DOMAIN, cluster.asset_id)},
             name=cluster.subentry.title,
-            manufacturer="SchedMD",
-            model="Slurm",
+            manufacturer=None if counted else "SchedMD",
+            model=None if counted else "Slurm",
             entry_type=DeviceEntryType.SERVICE,
             via_device_id=site.id,
         )

@@ -33,13 +33,17 @@ from .const import (
     CONF_BRANCHES,
     CONF_BUDGET_SCRIPT,
     CONF_LINK,
+    CONF_MACHINES,
     CONF_PARTITIONS,
     CONF_REDFISH_LIMITS,
     CONF_ROLE,
+    CONF_RUNNING,
     CONF_SOURCE,
+    CONF_WAITING,
     DOMAIN,
     LINK_SIMULATED,
     ROLE_GRID,
+    SOURCE_COUNTED,
     SOURCE_SLURM,
     SUBENTRY_CLUSTER,
 )
@@ -48,7 +52,9 @@ from .core.queue import QueueState
 from .drivers.base import DeviceError
 from .drivers.http import problem_of_url
 from .drivers.slurm_notation import hosts
+from .forms import whole_number
 
+_NUMBERS: Final = ["sensor", "number", "input_number", "counter"]
 SLURM: Final = vol.Schema(
     {
         vol.Required(CONF_URL): TextSelector(),
@@ -56,8 +62,20 @@ SLURM: Final = vol.Schema(
         vol.Required(CONF_VERIFY_SSL, default=True): BooleanSelector(),
     }
 )
+COUNTED: Final = vol.Schema(
+    {
+        vol.Required(CONF_WAITING): EntitySelector(EntitySelectorConfig(domain=_NUMBERS)),
+        vol.Optional(CONF_RUNNING): EntitySelector(EntitySelectorConfig(domain=_NUMBERS)),
+        vol.Required(CONF_MACHINES): whole_number(1, 10_000),
+    }
+)
 ALL_NODES: Final = ""
 _METERED: Final = (AssetKind.LOAD, AssetKind.METER)
+
+
+def _whereabouts(data: Mapping[str, Any]) -> str:
+    """Return where a cluster's jobs are known from, in words that no other cluster has."""
+    return str(data.get(CONF_URL) or data.get(CONF_WAITING) or "")
 
 
 def _several(options: list[str], *, custom: bool = False) -> SelectSelector:
@@ -87,7 +105,31 @@ class ClusterSubentryFlow(ConfigSubentryFlow):
     def _stored(self) -> Mapping[str, Any]:
         return self._own.data if self._own else {}
 
-    async def async_step_user(self, user_input: dict[str, Any] | None = None) -> SubentryFlowResult:
+    async def async_step_user(self, _: dict[str, Any] | None = None) -> SubentryFlowResult:
+        """Ask what knows of the jobs."""
+        return self.async_show_menu(step_id="user", menu_options=[SOURCE_SLURM, SOURCE_COUNTED])
+
+    async def async_step_counted(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Ask for the entities that count jobs, and look at them once."""
+        errors: dict[str, str] = {}
+        placeholders: dict[str, str] = {}
+        if user_input is not None:
+            self._data = {CONF_SOURCE: SOURCE_COUNTED, **user_input}
+            errors, placeholders = await self._async_ask(user_input[CONF_WAITING])
+            if not errors:
+                return self._abort_if_there() or await self.async_step_branches()
+        return self.async_show_form(
+            step_id="counted",
+            data_schema=self.add_suggested_values_to_schema(COUNTED, user_input or self._stored),
+            errors=errors,
+            description_placeholders=placeholders,
+        )
+
+    async def async_step_slurm(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
         """Ask for the scheduler, and ask it once."""
         errors: dict[str, str] = {}
         placeholders: dict[str, str] = {}
@@ -97,11 +139,11 @@ class ClusterSubentryFlow(ConfigSubentryFlow):
             if problem := problem_of_url(url):
                 errors[CONF_URL] = problem
             else:
-                errors, placeholders = await self._async_ask()
+                errors, placeholders = await self._async_ask(url)
             if not errors:
                 return self._abort_if_there() or await self.async_step_branches()
         return self.async_show_form(
-            step_id="user",
+            step_id="slurm",
             data_schema=self.add_suggested_values_to_schema(SLURM, user_input or self._stored),
             errors=errors,
             description_placeholders=placeholders,
@@ -111,27 +153,28 @@ class ClusterSubentryFlow(ConfigSubentryFlow):
         """Go through the same steps again; a simulated cluster is as its scenario says."""
         if self._stored.get(CONF_LINK) == LINK_SIMULATED:
             return self.async_abort(reason="simulated")
-        return await self.async_step_user()
+        if self._stored.get(CONF_SOURCE) == SOURCE_COUNTED:
+            return await self.async_step_counted()
+        return await self.async_step_slurm()
 
     @property
     def _own_id(self) -> str:
         return self._own.subentry_id if self._own else ""
 
-    async def _async_ask(self) -> tuple[dict[str, str], dict[str, str]]:
-        """Ask the scheduler; return what went wrong, and the details to say it with."""
-        url = self._data[CONF_URL]
+    async def _async_ask(self, where: str) -> tuple[dict[str, str], dict[str, str]]:
+        """Ask for the jobs once; return what went wrong, and the details to say it with."""
         try:
-            queue = open_queue(self.hass, self._data, url, SystemClock())
+            queue = open_queue(self.hass, self._data, where, SystemClock())
             self._queue = await queue.read()
         except DeviceError as err:
-            return {"base": err.key}, {"address": url} | err.placeholders
+            return {"base": err.key}, {"address": where} | err.placeholders
         return {}, {}
 
     def _abort_if_there(self) -> SubentryFlowResult | None:
-        """Abort where this scheduler belongs to a site already."""
+        """Abort where these jobs belong to a site already."""
         for entry in self.hass.config_entries.async_entries(DOMAIN):
             for other in entry.get_subentries_of_type(SUBENTRY_CLUSTER):
-                same = other.data.get(CONF_URL) == self._data[CONF_URL]
+                same = _whereabouts(other.data) == _whereabouts(self._data)
                 if same and other.subentry_id != self._own_id:
                     return self.async_abort(
                         reason="already_configured", description_placeholders={"name": other.title}
@@ -149,13 +192,16 @@ class ClusterSubentryFlow(ConfigSubentryFlow):
             else:
                 self._data[CONF_NAME] = user_input[CONF_NAME].strip()
                 self._branches = user_input[CONF_BRANCHES]
-                if len(self._branches) > 1:
+                counted = self._data[CONF_SOURCE] == SOURCE_COUNTED
+                if len(self._branches) > 1 and not counted:
                     return await self.async_step_nodes()
                 self._data[CONF_BRANCHES] = dict.fromkeys(self._branches, ALL_NODES)
-                return await self.async_step_levers()
+                # Who counts jobs cannot touch them.
+                return self._finish() if counted else await self.async_step_levers()
         stored = self._stored.get(CONF_BRANCHES, {})
+        named = "Slurm" if self._data[CONF_SOURCE] == SOURCE_SLURM else "Compute"
         suggested = {
-            CONF_NAME: self._own.title if self._own else "Slurm",
+            CONF_NAME: self._own.title if self._own else named,
             CONF_BRANCHES: list(stored),
         }
         options = [
@@ -268,6 +314,6 @@ class ClusterSubentryFlow(ConfigSubentryFlow):
         title = data.pop(CONF_NAME)
         if self._own is None:
             return self.async_create_entry(
-                title=title, data=data, unique_id=f"cluster {data[CONF_URL]}"
+                title=title, data=data, unique_id=f"cluster {_whereabouts(data)}"
             )
         return self.async_update_and_abort(self._get_entry(), self._own, title=title, data=data)

@@ -157,23 +157,20 @@ async def test_a_queue_of_thousands_is_read(queue: SlurmQueue, restd: Restd) -> 
         (44, {"set": True, "infinite": False, "number": payload.NOW_S}),
     ],
 )
-async def test_a_job_is_held_released_and_deferred(
+async def test_a_job_is_put_off(
     queue: SlurmQueue, restd: Restd, version: int, begin: object
 ) -> None:
     restd.versions = (version,)
-    await queue.hold("12")
-    await queue.release("12")
     await queue.defer("12", datetime.fromtimestamp(payload.NOW_S, UTC))
-    assert restd.changes == [
-        ("job/12", {"hold": True}),
-        ("job/12", {"hold": False}),
-        ("job/12", {"begin_time": begin}),
-    ]
+    assert restd.changes == [("job/12", {"begin_time": begin})]
+
+
+LATER = datetime.fromtimestamp(payload.NOW_S + 3600, UTC)
 
 
 async def test_what_is_no_job_is_not_asked_for(queue: SlurmQueue, restd: Restd) -> None:
     with pytest.raises(ServerRefusedError):
-        await queue.hold("12/../13")
+        await queue.defer("12/../13", LATER)
     assert restd.asked == []
 
 
@@ -223,7 +220,7 @@ async def test_errors_in_an_answer_that_looks_good_are_seen(
 ) -> None:
     restd.says["job/7"] = web.json_response({"errors": [{"error_code": 2017}, "odd"]})
     with pytest.raises(ServerRefusedError) as caught:
-        await queue.hold("7")
+        await queue.defer("7", LATER)
     assert caught.value.placeholders["code"] == "2017"
 
 

@@ -57,6 +57,10 @@ def running(job: Job) -> bool:
     return job.state is JobState.RUNNING
 
 
+def put_off(job: Job) -> bool:
+    return job.reason == "BeginTime"
+
+
 def planned(job: Job) -> bool:
     return job.state is JobState.PENDING and job.starts_at is not None
 
@@ -90,21 +94,26 @@ async def test_running_and_pending_jobs_are_seen_with_their_starts(
     assert abs(state.at - state.planned_at) < timedelta(minutes=2)
 
 
-async def test_a_pending_job_is_held_and_starts_when_it_is_released(
+async def test_a_job_that_is_put_off_waits_and_starts_when_it_is_let_go(
     lab: SlurmLab, queue: SlurmQueue
 ) -> None:
     before = lab.submit(120, "-t3")
     await seen(queue.read, before, running)
     job = lab.submit(120, "-t3")
     await seen(queue.read, job, lambda each: each.state is JobState.PENDING)
-    await queue.hold(str(job))
+    await queue.defer(str(job), datetime.now(UTC) + timedelta(hours=4))
     lab.ask("scancel", str(before), check=True)
-    assert (await seen(queue.read, job, lambda each: each.held)).starts_at is None
+    await seen(queue.read, job, put_off)
     after = lab.submit(1, "-t1")
     await seen(queue.read, after, running)
-    assert (await seen(queue.read, job, lambda each: each.held)).state is JobState.PENDING
-    await queue.release(str(job))
-    assert not (await seen(queue.read, job, running)).held
+    assert (await seen(queue.read, job, put_off)).state is JobState.PENDING
+    await queue.defer(str(job), datetime.now(UTC))
+    await seen(queue.read, job, running)
+
+
+async def test_a_job_that_its_user_holds_is_seen_as_held(lab: SlurmLab, queue: SlurmQueue) -> None:
+    job = lab.submit(60, "-t1", "--hold")
+    assert (await seen(queue.read, job, lambda each: each.held)).starts_at is None
 
 
 async def test_a_deferred_job_is_not_eligible_before(lab: SlurmLab, queue: SlurmQueue) -> None:
@@ -122,7 +131,7 @@ async def test_a_deferred_job_is_not_eligible_before(lab: SlurmLab, queue: Slurm
 
 async def test_a_job_that_does_not_exist_is_a_refusal(queue: SlurmQueue) -> None:
     with pytest.raises(ServerRefusedError):
-        await queue.hold("999999")
+        await queue.defer("999999", datetime.now(UTC))
 
 
 async def test_a_token_that_expires_is_an_auth_error(

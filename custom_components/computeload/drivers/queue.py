@@ -23,16 +23,8 @@ class Queue(Protocol):
         """Return jobs, nodes and partitions as they are now."""
         ...
 
-    async def hold(self, job_id: str) -> None:
-        """Keep a pending job from starting until it is released."""
-        ...
-
-    async def release(self, job_id: str) -> None:
-        """Let a job start that was held."""
-        ...
-
     async def defer(self, job_id: str, until: datetime) -> None:
-        """Keep a pending job from starting before a time (UTC-aware)."""
+        """Keep a pending job from starting before a time (UTC-aware); now: let it start."""
         ...
 
     async def requeue(self, job_id: str) -> None:

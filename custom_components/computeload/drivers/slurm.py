@@ -126,16 +126,10 @@ class SlurmQueue:
             planned_at=planned_at[0],
         )
 
-    async def hold(self, job_id: str) -> None:
-        """Keep a pending job from starting until it is released."""
-        await self._update(job_id, {"hold": True}, f"holding job {job_id}")
-
-    async def release(self, job_id: str) -> None:
-        """Let a job start that was held."""
-        await self._update(job_id, {"hold": False}, f"releasing job {job_id}")
-
     async def defer(self, job_id: str, until: datetime) -> None:
-        """Keep a pending job from starting before a time (UTC-aware)."""
+        """Keep a pending job from starting before a time (UTC-aware); now: let it start."""
+        what = f"deferring job {job_id}"
+        path = f"job/{self._number(job_id, what)}"
         version = await self.version()
         at_s = int(until.timestamp())
         begin: Any = {"set": True, "infinite": False, "number": at_s}
@@ -143,7 +137,7 @@ class SlurmQueue:
             begin = f"uts{at_s}"
         elif version == BARE_TIMES:
             begin = at_s
-        await self._update(job_id, {"begin_time": begin}, f"deferring job {job_id}")
+        await self._change("POST", path, {"begin_time": begin}, what)
 
     async def requeue(self, job_id: str) -> None:
         """End a running job that may be requeued; it waits for its turn again, from the start.
@@ -174,9 +168,6 @@ class SlurmQueue:
         answer = await self._parsed(raw, parse)
         self._check(raw, answer, path.strip("/"))
         return answer.records
-
-    async def _update(self, job_id: str, change: object, what: str) -> None:
-        await self._change("POST", f"job/{self._number(job_id, what)}", change, what)
 
     async def _set_node(self, node: str, change: object, what: str) -> None:
         if not NODE_NAME.fullmatch(node):
