@@ -1,4 +1,4 @@
-"""Buttons: looking at the site now."""
+"""Buttons: looking at the site now, and setting up the Energy dashboard."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -9,10 +9,12 @@ from homeassistant.components.button import ButtonEntity, ButtonEntityDescriptio
 from homeassistant.const import EntityCategory
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+from homeassistant.helpers.translation import async_get_translations
 
 from .const import DOMAIN
 from .controller import Controller
 from .coordinator import ComputeLoadConfigEntry
+from .energy_setup import async_add_missing
 from .entity import SiteEntity
 
 PARALLEL_UPDATES = 1
@@ -38,12 +40,34 @@ async def _async_check_site(controller: Controller) -> None:
     )
 
 
+async def _async_set_up_energy(controller: Controller) -> None:
+    """Put the site into the Energy dashboard, and say what was added."""
+    entry, hass = controller.config_entry, controller.hass
+    added = await async_add_missing(hass, entry)
+    words = await async_get_translations(hass, hass.config.language, "selector", {DOMAIN})
+    said = words[
+        f"component.{DOMAIN}.selector.energy_setup.options.{'added' if added else 'complete'}"
+    ]
+    persistent_notification.async_create(
+        hass,
+        said.format(names=", ".join(added)),
+        title=entry.title,
+        notification_id=f"{DOMAIN}_energy_{entry.entry_id}",
+    )
+
+
 SITE_BUTTONS: tuple[ComputeLoadButtonDescription, ...] = (
     ComputeLoadButtonDescription(
         key="check_site",
         translation_key="check_site",
         entity_category=EntityCategory.DIAGNOSTIC,
         press_fn=_async_check_site,
+    ),
+    ComputeLoadButtonDescription(
+        key="set_up_energy",
+        translation_key="set_up_energy",
+        entity_category=EntityCategory.CONFIG,
+        press_fn=_async_set_up_energy,
     ),
 )
 
