@@ -69,6 +69,7 @@ async def async_get_config_entry_diagnostics(
             for asset_id, writer in controller.writers.items()
         },
         "devices": {key: _device(device) for key, device in runtime.devices.items()},
+        "outage": asdict(runtime.outage.data),
         "clusters": {key: _cluster(each) for key, each in runtime.clusters.items()},
         "own_profiles": sorted(runtime.library.own),
         "profile_errors": [str(error) for error in runtime.library.errors],
@@ -79,6 +80,7 @@ async def async_get_config_entry_diagnostics(
 def _cluster(cluster: ClusterCoordinator) -> dict[str, Any]:
     """Return how a cluster's scheduler answers, and how much is known of its jobs."""
     state = cluster.memory.state
+    levers = cluster.config_entry.runtime_data.levers.of[cluster.asset_id]
     return {
         "link": asdict(cluster.link),
         "age_s": cluster.age_s(),
@@ -87,6 +89,9 @@ def _cluster(cluster: ClusterCoordinator) -> dict[str, Any]:
         "nodes": len(state.nodes) if state is not None else None,
         "job_classes": len(cluster.memory.classes),
         "credit": cluster.memory.credit.shares().tolist(),
+        "levers": levers.settings.to_state(),
+        "put_off": len(levers.hold.kept),
+        "acts": [{"at": act.at, "deed": act.deed, **act.described()} for act in levers.hands.acts],
     }
 
 
