@@ -386,6 +386,7 @@ def test_every_issue_has_a_title_and_a_remedy(texts: dict[str, Any]) -> None:
         "control_unproven": {"site"},
         "lever_refused": {"cluster", "error"},
         "ledger_not_written": {"problem", "site", "waiting"},
+        "meter_missing": {"site"},
         "meter_silent": {"device", "site"},
         "optimiser_missing": {"site"},
         "not_following": {"device", "site"},

@@ -499,11 +499,15 @@ class Controller(DataUpdateCoordinator[SiteData]):
             if (writer := self.writers.get(device.asset_id)) is not None:
                 self._report("not_following", device, active=writer.faulted)
                 self._report("not_released", device, active=writer.holds_on)
-        if (meter := self.view.meter) is not None:
+        meter = self.view.meter
+        self._report("meter_missing", None, active=self.active and meter is None)
+        if meter is not None:
             self._report("meter_silent", meter, active=self.active and self._meter_lost)
 
-    def _report(self, key: str, device: DeviceCoordinator, *, active: bool) -> None:
-        issue_id = f"{key}_{device.asset_id}"
+    def _report(self, key: str, device: DeviceCoordinator | None, *, active: bool) -> None:
+        """Report of a device; None: of the site as a whole."""
+        owner_id = self.config_entry.entry_id if device is None else device.asset_id
+        issue_id = f"{key}_{owner_id}"
         if not active:
             ir.async_delete_issue(self.hass, DOMAIN, issue_id)
             return
@@ -514,7 +518,10 @@ class Controller(DataUpdateCoordinator[SiteData]):
             is_fixable=False,
             severity=ir.IssueSeverity.WARNING,
             translation_key=key,
-            translation_placeholders={"device": device.name, "site": self.name},
+            translation_placeholders={
+                "device": self.name if device is None else device.name,
+                "site": self.name,
+            },
         )
 
     @callback

@@ -67,7 +67,10 @@ async def without_words(page: Page) -> list[str]:
         for text in tiles
         if re.search(r"\b(unknown|unavailable)$", text.strip(), re.IGNORECASE)
     ]
-    return ["empty heading" for text in headings if not text.strip()] + silent
+    empty = [
+        f"empty heading {n} of {page.url}" for n, text in enumerate(headings) if not text.strip()
+    ]
+    return empty + silent
 
 
 async def test_clicks_lead_from_nothing_to_a_controller_that_runs(
