@@ -205,11 +205,24 @@ class HomeAssistant:
         return process.returncode
 
     def complaints(self) -> list[str]:
-        """Return the lines of its log that tell of an error, a warning by us, or a traceback."""
+        """Return the lines of its log that tell of trouble.
+
+        That is an error, a traceback, a warning by us, and one that we use what is deprecated.
+        """
         pattern = re.compile(
             r" (?:ERROR|CRITICAL) |^Traceback|WARNING .*\[custom_components\.computeload"
         )
-        return [line for line in self.log.read_text().splitlines() if pattern.search(line)]
+        lines = self.log.read_text().splitlines()
+        return [line for line in lines if pattern.search(line) or is_deprecation(line)]
+
+
+def is_deprecation(line: str) -> bool:
+    """Tell whether Home Assistant says in its log that we use what it is going to remove.
+
+    What else it detects of an integration, such as a blocking call, counts as well.
+    """
+    told = r"deprecated|will stop working|Detected"
+    return bool(re.search(rf"({told}).*computeload|computeload.*({told})", line, re.DOTALL))
 
 
 @asynccontextmanager

@@ -19,6 +19,7 @@ from syrupy.assertion import SnapshotAssertion
 # ours first makes it the one that is found.
 import custom_components.computeload  # noqa: F401
 from custom_components.computeload.simulator.server import SimulatedSite
+from scripts.launcher import is_deprecation
 
 from .common import async_set_up, build_lab, simulated_entry
 
@@ -43,6 +44,14 @@ def find_the_integration(request: pytest.FixtureRequest) -> None:
     if "hass" in request.fixturenames:
         request.getfixturevalue("enable_custom_integrations")
         request.getfixturevalue("own_folder")
+
+
+@pytest.fixture(autouse=True)
+def nothing_deprecated(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Fail a test in which Home Assistant says that we use what it is going to remove."""
+    yield
+    records = [*caplog.get_records("setup"), *caplog.get_records("call")]
+    assert [text for record in records if is_deprecation(text := record.getMessage())] == []
 
 
 @pytest.fixture

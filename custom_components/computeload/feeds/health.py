@@ -32,7 +32,7 @@ async def _async_payload(hass: HomeAssistant, entry: ComputeLoadConfigEntry) -> 
         "accepted": proof.accepted,
         "devices": [
             {
-                **_device(registry, device, now_s),
+                **_device(registry, entry.entry_id, device, now_s),
                 "proof": _proof([f for f in findings if f.asset_id == asset_id], blockers),
             }
             for asset_id, device in runtime.devices.items()
@@ -48,10 +48,12 @@ async def _async_payload(hass: HomeAssistant, entry: ComputeLoadConfigEntry) -> 
     }
 
 
-def _device(registry: dr.DeviceRegistry, device: DeviceCoordinator, now_s: float) -> dict[str, Any]:
+def _device(
+    registry: dr.DeviceRegistry, entry_id: str, device: DeviceCoordinator, now_s: float
+) -> dict[str, Any]:
     link, latest = device.link, device.latest
     age_s = None if latest is None else max(now_s - latest.monotonic_s, 0.0)
-    known = registry.async_get_device(identifiers={(DOMAIN, device.asset_id)})
+    known = registry.async_get_device_by_identifier((DOMAIN, device.asset_id), entry_id)
     return {
         "id": None if known is None else known.id,
         "name": device.name,
