@@ -134,6 +134,23 @@ async def test_compute_comes_back_after_the_longest_time(
     assert noted == ["hold", "let go"]
 
 
+async def test_a_danger_that_ends_while_compute_is_being_held_does_not_leave_it_held(
+    home: HomeAssistant, freezer: FrozenDateTimeFactory, noted: list[str]
+) -> None:
+    home.states.async_set(RISK, "off")
+    slow: list[dict[str, object]] = [*noting("hold"), {"delay": {"minutes": 5}}]
+    inputs: dict[str, object] = {"risk": RISK, "hold": slow, "let_go": noting("let go")}
+    await automate(home, "hold_compute", inputs)
+    home.states.async_set(RISK, "on")
+    await go_on(home, freezer, 31)
+    home.states.async_set(RISK, "off")
+    await go_on(home, freezer, 301)
+    assert noted == ["hold"]
+    await go_on(home, freezer, 900)
+    await go_on(home, freezer, 60)
+    assert noted == ["hold", "let go"]
+
+
 # Outage
 
 
@@ -187,6 +204,56 @@ async def test_a_grid_that_returns_ends_the_retreat_and_a_dip_begins_none(
     assert noted == ["first", "back"]
 
 
+async def test_a_time_left_in_hours_is_understood(
+    home: HomeAssistant, freezer: FrozenDateTimeFactory, noted: list[str]
+) -> None:
+    home.states.async_set(MAINS, "on")
+    say(home, RUNTIME, 2, "h")
+    await automate(home, "outage_cascade", OUTAGE)
+    home.states.async_set(MAINS, "off")
+    await go_on(home, freezer, 11)
+    await go_on(home, freezer, 60)
+    assert noted == []
+    say(home, RUNTIME, 0.4, "h")
+    await go_on(home, freezer)
+    assert noted == ["first"]
+    home.states.async_set(MAINS, "on")
+    await go_on(home, freezer, 121)
+    await go_on(home, freezer, 60)
+
+
+async def test_a_time_left_that_nobody_knows_ends_in_all_stages(
+    home: HomeAssistant, freezer: FrozenDateTimeFactory, noted: list[str]
+) -> None:
+    home.states.async_set(MAINS, "on")
+    say(home, RUNTIME, "unavailable", "min")
+    await automate(home, "outage_cascade", OUTAGE)
+    home.states.async_set(MAINS, "off")
+    await go_on(home, freezer, 11)
+    await go_on(home, freezer, 600)
+    assert noted == []
+    await go_on(home, freezer, 360)
+    await go_on(home, freezer, 60)
+    assert noted == ["first", "second", "third"]
+    home.states.async_set(MAINS, "on")
+    await go_on(home, freezer, 121)
+    await go_on(home, freezer, 60)
+
+
+async def test_an_outage_that_began_before_is_taken_up(
+    home: HomeAssistant, freezer: FrozenDateTimeFactory, noted: list[str]
+) -> None:
+    home.states.async_set(MAINS, "off")
+    say(home, RUNTIME, 20, "min")
+    await automate(home, "outage_cascade", OUTAGE)
+    home.bus.async_fire("automation_reloaded")
+    await go_on(home, freezer, 1)
+    assert noted == ["first"]
+    home.states.async_set(MAINS, "on")
+    await go_on(home, freezer, 121)
+    await go_on(home, freezer, 60)
+
+
 # Load from headroom
 
 
@@ -226,6 +293,19 @@ async def test_a_charger_takes_the_room_that_is_left(
     await later(home, freezer, 61)
     await later(home, freezer, 61)
     assert setpoint(home) == pytest.approx(amperes)
+
+
+async def test_a_charger_is_stopped_when_home_assistant_stops(
+    home: HomeAssistant, freezer: FrozenDateTimeFactory
+) -> None:
+    say(home, HEADROOM, 0, "kW")
+    say(home, LOAD, 0, "kW")
+    await automate(home, "load_from_headroom", CHARGER)
+    say(home, HEADROOM, 8, "kW")
+    await later(home, freezer, 61)
+    assert setpoint(home) > 0
+    await home.async_stop()
+    assert setpoint(home) == 0
 
 
 # Messages
