@@ -125,15 +125,22 @@ class SlurmLab:
         """Let slurmctld vanish without a word."""
         self._end("slurmctld", kill=True)
 
-    def saved(self, name: str) -> float:
-        """Return when the controller last wrote its jobs to disk, with one of this name.
+    def write_down(self, job: int) -> None:
+        """Have the controller write its jobs to disk as they are now.
 
-        Seconds since 1970; 0 where it has not. It does so some seconds after a change.
+        It does so only some seconds after a change; so a comment is changed, and looked for
+        in its file. Raises TimeoutError.
         """
-        file = self.folder / "state" / "job_state"
-        if file.exists() and name.encode() in file.read_bytes():
-            return file.stat().st_mtime
-        return 0.0
+        mark = secrets.token_hex(8)
+        self.ask("scontrol", "update", f"JobId={job}", f"Comment={mark}", check=True)
+        self._wait("the state of the jobs", lambda: self._written(mark.encode()))
+
+    def _written(self, mark: bytes) -> bool:
+        try:
+            return mark in (self.folder / "state" / "job_state").read_bytes()
+        except FileNotFoundError:
+            # It is put in place anew each time, and for a moment is not there.
+            return False
 
     def stop(self) -> None:
         """End all that was started, jobs first, then in the reverse order."""
