@@ -10,11 +10,15 @@ from pathlib import Path
 import re
 from typing import Any, Final
 
-from homeassistant.helpers import config_validation as cv, selector, service
+from homeassistant.helpers import condition, config_validation as cv, selector, service
+from homeassistant.helpers.trigger import descriptions
 from homeassistant.util.yaml import load_yaml_dict
 import pytest
 import voluptuous as vol
 import yaml
+
+from custom_components.computeload.condition import CONDITIONS
+from custom_components.computeload.trigger import TRIGGERS
 
 ROOT: Final = Path(__file__).parent.parent
 PACKAGE: Final = ROOT / "custom_components" / "computeload"
@@ -280,6 +284,27 @@ def test_home_assistant_accepts_every_action_and_its_selectors() -> None:
     for name, action in actions.items():
         for field, about in (action or {}).get("fields", {}).items():
             assert selector.validate_selector(about["selector"]), f"{name}.{field}"
+
+
+@pytest.mark.parametrize(
+    ("kind", "described", "schema"),
+    [
+        ("triggers", TRIGGERS, descriptions._TRIGGERS_DESCRIPTION_SCHEMA),
+        ("conditions", CONDITIONS, condition._CONDITIONS_DESCRIPTION_SCHEMA),
+    ],
+)
+def test_every_trigger_and_condition_is_described_named_and_has_an_icon(
+    kind: str, described: dict[str, object], schema: vol.Schema
+) -> None:
+    shown = load_yaml_dict(str(PACKAGE / f"{kind}.yaml"))
+    shown = schema(shown)
+    texts = load(PACKAGE / "translations" / "en.json")[kind]
+    assert set(shown) == set(described) == set(texts) == set(load(PACKAGE / "icons.json")[kind])
+    for name, about in shown.items():
+        fields = about.get("fields", {})
+        assert set(fields) == set(texts[name].get("fields", {})), name
+        for field in fields.values():
+            assert selector.validate_selector(field["selector"]), name
 
 
 # -- HACS ----------------------------------------------------------------------------------

@@ -112,7 +112,11 @@ def called_with_text(function: str) -> set[str]:
         ),
         (
             "binary_sensor",
-            [binary_sensor.SITE_BINARY_SENSORS, binary_sensor.ASSET_BINARY_SENSORS],
+            [
+                binary_sensor.SITE_BINARY_SENSORS,
+                binary_sensor.PLAN_BINARY_SENSORS,
+                binary_sensor.ASSET_BINARY_SENSORS,
+            ],
         ),
         ("button", [button.SITE_BUTTONS]),
         ("event", [(event.NEXT_TRAIN, event.OUTAGE, *event.LEVER_EVENTS)]),

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import override
+from typing import Final, override
 
 from homeassistant.components.binary_sensor import (
     BinarySensorEntity,
@@ -13,9 +13,13 @@ from homeassistant.const import EntityCategory
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
+from .controller import Controller
 from .coordinator import ComputeLoadConfigEntry
+from .core.good_hours import among_the_best
 from .core.model import Quantity, Reading
+from .core.plan import Floats, PlanProblem
 from .entity import AssetEntity, SiteEntity
+from .planning import PlanningCoordinator
 from .site_data import SiteData
 
 PARALLEL_UPDATES = 0
@@ -32,6 +36,7 @@ class ComputeLoadBinarySensorDescription[SourceT](BinarySensorEntityDescription)
 
 type SiteBinaryDescription = ComputeLoadBinarySensorDescription[SiteData]
 type AssetBinaryDescription = ComputeLoadBinarySensorDescription[Reading]
+type PlanBinaryDescription = ComputeLoadBinarySensorDescription[PlanningCoordinator]
 
 SITE_BINARY_SENSORS: tuple[SiteBinaryDescription, ...] = (
     ComputeLoadBinarySensorDescription(
@@ -51,6 +56,37 @@ SITE_BINARY_SENSORS: tuple[SiteBinaryDescription, ...] = (
         translation_key="grid_present",
         value_fn=lambda site: site.grid_present,
     ),
+)
+
+
+def _good_hour(
+    values_fn: Callable[[PlanProblem], Floats | None],
+) -> Callable[[PlanningCoordinator], bool | None]:
+    """Return whether now is among the best hours of what the plan was made from."""
+
+    def value(planning: PlanningCoordinator) -> bool | None:
+        problem = planning.data.problem
+        if problem is None or (values := values_fn(problem)) is None:
+            return None
+        at_s = (planning.now() - problem.start).total_seconds()
+        return among_the_best(values, problem.step_s, at_s)
+
+    return value
+
+
+GREEN_NOW: Final[PlanBinaryDescription] = ComputeLoadBinarySensorDescription(
+    key="green_now",
+    translation_key="green_now",
+    value_fn=_good_hour(lambda problem: problem.carbon_g_per_kwh),
+)
+"""Of sites that know how green their power is."""
+PLAN_BINARY_SENSORS: tuple[PlanBinaryDescription, ...] = (
+    ComputeLoadBinarySensorDescription(
+        key="cheap_now",
+        translation_key="cheap_now",
+        value_fn=_good_hour(lambda problem: problem.import_price),
+    ),
+    GREEN_NOW,
 )
 
 ASSET_BINARY_SENSORS: tuple[AssetBinaryDescription, ...] = (
@@ -84,6 +120,11 @@ async def async_setup_entry(
     """Set up the binary sensors of the site and of its devices."""
     runtime = entry.runtime_data
     async_add_entities(SiteBinarySensor(runtime.controller, each) for each in SITE_BINARY_SENSORS)
+    async_add_entities(
+        PlanBinarySensor(runtime.planning, each)
+        for each in PLAN_BINARY_SENSORS
+        if each is not GREEN_NOW or runtime.signals.carbon is not None
+    )
     for subentry_id, device in runtime.devices.items():
         async_add_entities(
             (
@@ -95,7 +136,7 @@ async def async_setup_entry(
         )
 
 
-class SiteBinarySensor(SiteEntity, BinarySensorEntity):
+class SiteBinarySensor(SiteEntity[Controller], BinarySensorEntity):
     """A yes or no of the site."""
 
     entity_description: SiteBinaryDescription
@@ -105,6 +146,18 @@ class SiteBinarySensor(SiteEntity, BinarySensorEntity):
     def is_on(self) -> bool | None:
         """Return whether it is so."""
         return self.entity_description.value_fn(self.coordinator.data)
+
+
+class PlanBinarySensor(SiteEntity[PlanningCoordinator], BinarySensorEntity):
+    """A yes or no of the hours ahead."""
+
+    entity_description: PlanBinaryDescription
+
+    @property
+    @override
+    def is_on(self) -> bool | None:
+        """Return whether it is so."""
+        return self.entity_description.value_fn(self.coordinator)
 
 
 class AssetBinarySensor(AssetEntity, BinarySensorEntity):

@@ -81,7 +81,7 @@ async def async_setup_entry(
     async_add_entities(SiteButton(entry.runtime_data.controller, each) for each in SITE_BUTTONS)
 
 
-class SiteButton(SiteEntity, ButtonEntity):
+class SiteButton(SiteEntity[Controller], ButtonEntity):
     """Something to do with the site."""
 
     entity_description: ComputeLoadButtonDescription

@@ -17,7 +17,6 @@ from homeassistant.helpers.typing import StateType
 from homeassistant.helpers.update_coordinator import CoordinatorEntity, DataUpdateCoordinator
 
 from .const import DOMAIN
-from .controller import Controller
 from .coordinator import DeviceCoordinator
 
 HOLD_S: Final = 60.0
@@ -91,13 +90,17 @@ class ComputeLoadEntity[CoordinatorT: DataUpdateCoordinator[Any]](CoordinatorEnt
         self._attr_unique_id = f"{owner_id}_{key}"
 
 
-class SiteEntity(ComputeLoadEntity[Controller]):
+class SiteEntity[CoordinatorT: DataUpdateCoordinator[Any]](ComputeLoadEntity[CoordinatorT]):
     """An entity of the site as a whole."""
 
-    def __init__(self, controller: Controller, description: EntityDescription) -> None:
+    def __init__(
+        self, coordinator: CoordinatorT, description: EntityDescription, key: str | None = None
+    ) -> None:
         """Belong to the site's device."""
-        entry = controller.config_entry
-        super().__init__(controller, description, entry.entry_id, description.key)
+        entry = coordinator.config_entry
+        assert entry is not None  # noqa: S101 - all coordinators of a site have it
+        super().__init__(coordinator, description, entry.entry_id, key or description.key)
+        self.entry = entry
         self._attr_device_info = DeviceInfo(identifiers={(DOMAIN, entry.entry_id)})
 
 

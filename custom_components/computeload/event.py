@@ -6,17 +6,15 @@ from typing import Final, override
 
 from homeassistant.components.event import EventEntity, EventEntityDescription
 from homeassistant.core import HomeAssistant, callback
-from homeassistant.helpers.device_registry import DeviceInfo
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .cluster import ClusterCoordinator
 from .cluster_controls import LeverEntity
 from .cluster_entity import ClusterEntity
-from .const import DOMAIN
 from .coordinator import ComputeLoadConfigEntry
 from .core.outage import Stage, Supply
 from .core.queue_forecast import Train
-from .entity import ComputeLoadEntity
+from .entity import SiteEntity
 from .levers.data import Act, Deed
 from .outage import OutageCoordinator
 
@@ -104,16 +102,14 @@ class LeverEvent(LeverEntity, EventEntity):
             self.async_write_ha_state()
 
 
-class OutageEvent(ComputeLoadEntity[OutageCoordinator], EventEntity):
+class OutageEvent(SiteEntity[OutageCoordinator], EventEntity):
     """Tells of every stage of an outage; ``grid`` is its end."""
 
     entity_description: EventEntityDescription
 
     def __init__(self, outage: OutageCoordinator) -> None:
         """Start with the stage that there is."""
-        entry_id = outage.config_entry.entry_id
-        super().__init__(outage, OUTAGE, entry_id, OUTAGE.key)
-        self._attr_device_info = DeviceInfo(identifiers={(DOMAIN, entry_id)})
+        super().__init__(outage, OUTAGE)
         self._told = outage.data.stage
 
     @callback

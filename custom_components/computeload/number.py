@@ -177,7 +177,7 @@ async def async_setup_entry(
         async_add_entities(lever_numbers(cluster), config_subentry_id=subentry_id)
 
 
-class SiteNumber(SiteEntity, NumberEntity):
+class SiteNumber(SiteEntity[Controller], NumberEntity):
     """A number of the site's settings."""
 
     entity_description: ComputeLoadNumberDescription

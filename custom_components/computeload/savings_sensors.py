@@ -18,16 +18,14 @@ from homeassistant.const import (
     UnitOfTime,
 )
 from homeassistant.core import callback
-from homeassistant.helpers.device_registry import DeviceInfo
 from homeassistant.util import slugify
 
-from .const import DOMAIN
 from .coordinator import SiteRuntime
 from .core.model import AssetKind
 from .core.savings import Billed, Statement
 from .core.tariff import Tariff
 from .core.tariff.spec import DemandCharge, DemandQuantity, Op
-from .entity import ComputeLoadEntity, Gate, Pace, PacedSensor, Shown
+from .entity import Gate, Pace, PacedSensor, Shown, SiteEntity
 from .savings import SavingsCoordinator, SavingsData
 from .sensor_tables import PERCENT, ComputeLoadSensorDescription
 from .site_sensor import CURRENCY, CoordinatedSensor
@@ -228,16 +226,15 @@ class SavingsSensor(CoordinatedSensor[SavingsCoordinator]):
         return super()._take_value() or began_anew
 
 
-class BilledSensor(PacedSensor, ComputeLoadEntity[SavingsCoordinator]):
+class BilledSensor(PacedSensor, SiteEntity[SavingsCoordinator]):
     """What one demand charge bills for its running period so far."""
 
     entity_description: BilledSensorDescription
 
     def __init__(self, savings: SavingsCoordinator, name: str, charge: DemandCharge) -> None:
         """Show what is billed under a name, in the charge's own unit."""
-        description, entry = _description_of(charge), savings.config_entry
-        super().__init__(savings, description, entry.entry_id, f"billed_by_{slugify(name)}")
-        self._attr_device_info = DeviceInfo(identifiers={(DOMAIN, entry.entry_id)})
+        description = _description_of(charge)
+        super().__init__(savings, description, f"billed_by_{slugify(name)}")
         self._attr_translation_placeholders = {"charge": name}
         self._gate = Gate(description.pace)
         self._name = name

@@ -9,6 +9,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .cluster_controls import consent_selects
+from .controller import Controller
 from .coordinator import ComputeLoadConfigEntry
 from .core.site import Strategy
 from .entity import SiteEntity
@@ -47,7 +48,7 @@ async def async_setup_entry(
         async_add_entities(consent_selects(cluster), config_subentry_id=subentry_id)
 
 
-class SiteSelect(SiteEntity, SelectEntity):
+class SiteSelect(SiteEntity[Controller], SelectEntity):
     """A choice among the site's settings."""
 
     entity_description: ComputeLoadSelectDescription

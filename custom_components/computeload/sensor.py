@@ -74,7 +74,7 @@ def _rounded(value: Shown, digits: int) -> Shown:
     return round(value, digits or None) if isinstance(value, float) else value
 
 
-class SiteSensor(PacedSensor, SiteEntity):
+class SiteSensor(PacedSensor, SiteEntity[Controller]):
     """A sensor of the site as a whole."""
 
     entity_description: SiteSensorDescription

@@ -11,6 +11,7 @@ from homeassistant.components.sensor import SensorDeviceClass, SensorEntity, Sen
 from homeassistant.const import EntityCategory, UnitOfEnergy, UnitOfPower
 
 from .const import CONF_CARBON, CONF_PRICE, CONF_PV
+from .controller import Controller
 from .coordinator import SiteRuntime
 from .core.series import Kind, Unit
 from .entity import Gate, Pace, PacedSensor, Shown, SiteEntity
@@ -157,7 +158,7 @@ def signal_sensors(runtime: SiteRuntime) -> Iterator[SensorEntity]:
             yield OperatorSensor(runtime, signals.operator, each)
 
 
-class OperatorSensor(PacedSensor, SiteEntity):
+class OperatorSensor(PacedSensor, SiteEntity[Controller]):
     """A sensor of the grid operator's limit; it follows the control loop, which obeys it."""
 
     entity_description: OperatorSensorDescription

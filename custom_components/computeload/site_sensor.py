@@ -2,11 +2,10 @@
 
 from typing import Any, override
 
-from homeassistant.helpers.device_registry import DeviceInfo
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
 
-from .const import CONF_CURRENCY, DOMAIN
-from .entity import ComputeLoadEntity, Gate, PacedSensor, Shown
+from .const import CONF_CURRENCY
+from .entity import Gate, PacedSensor, Shown, SiteEntity
 from .sensor_tables import ComputeLoadSensorDescription
 
 CURRENCY = "currency"
@@ -14,7 +13,7 @@ CURRENCY = "currency"
 
 
 class CoordinatedSensor[CoordinatorT: DataUpdateCoordinator[Any]](
-    PacedSensor, ComputeLoadEntity[CoordinatorT]
+    PacedSensor, SiteEntity[CoordinatorT]
 ):
     """A sensor on the site's device, by its description."""
 
@@ -24,16 +23,12 @@ class CoordinatedSensor[CoordinatorT: DataUpdateCoordinator[Any]](
         self, coordinator: CoordinatorT, description: ComputeLoadSensorDescription[CoordinatorT]
     ) -> None:
         """Show one thing; money in the site's currency."""
-        entry = coordinator.config_entry
-        assert entry is not None  # noqa: S101 - all coordinators of a site have it
-        super().__init__(coordinator, description, entry.entry_id, description.key)
-        self._attr_device_info = DeviceInfo(identifiers={(DOMAIN, entry.entry_id)})
+        super().__init__(coordinator, description)
         self._gate = Gate(description.pace)
         unit = description.native_unit_of_measurement
         if unit is not None and unit.startswith(CURRENCY):
-            self._attr_native_unit_of_measurement = unit.replace(
-                CURRENCY, entry.data[CONF_CURRENCY]
-            )
+            currency = self.entry.data[CONF_CURRENCY]
+            self._attr_native_unit_of_measurement = unit.replace(CURRENCY, currency)
 
     @override
     def current_value(self) -> Shown:

@@ -10,6 +10,7 @@ from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .const import CONF_ROLE, DOMAIN, ROLE_GRID
+from .controller import Controller
 from .coordinator import ComputeLoadConfigEntry, SiteRuntime
 from .core.model import AssetKind
 from .entity import SiteEntity
@@ -58,7 +59,7 @@ async def async_setup_entry(
     async_add_entities(SiteSwitch(entry.runtime_data.controller, each) for each in SITE_SWITCHES)
 
 
-class SiteSwitch(SiteEntity, SwitchEntity):
+class SiteSwitch(SiteEntity[Controller], SwitchEntity):
     """A yes or no of the site's settings."""
 
     entity_description: ComputeLoadSwitchDescription
