@@ -43,6 +43,7 @@ from .outage import OutageCoordinator, outage_store
 from .planning import PlanningCoordinator
 from .proof import SiteProof, overrides_of, proof_store
 from .proof_trial import BatteryTrials
+from .reports import ReportView
 from .savings import SavingsCoordinator, shadow_store
 from .signals.site import SiteSignals, signal_store
 from .simulation import async_give_past, async_start_simulator
@@ -59,6 +60,7 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:  # noqa:
     async_watch_library(hass)
     await async_setup_frontend(hass)
     async_setup_websocket(hass)
+    hass.http.register_view(ReportView())
     return True
 
 

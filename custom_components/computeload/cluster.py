@@ -253,7 +253,7 @@ class ClusterCoordinator(DataUpdateCoordinator[ClusterData]):
                 self.memory.close(
                     start_s,
                     quarter.branches_wh,
-                    day=str(quarter.start.astimezone(zone).date()),
+                    day=quarter.start.astimezone(zone).date(),
                     price_eur_per_kwh=quarter.price_import,
                     co2_g_per_kwh=quarter.co2_g_per_kwh,
                 )

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
+from homeassistant.config_entries import ConfigEntry
 from homeassistant.util.json import JsonValueType
 import numpy as np
 
@@ -22,6 +23,11 @@ def metered_windows(reader: LedgerReader) -> Metered | None:
     history = reader.history(_COLUMNS, *span)
     import_wh, export_wh = (history.columns[each] / 4.0 for each in _COLUMNS)
     return Metered.of(history.starts.astype(np.int64), import_wh, export_wh)
+
+
+def asset_names(entry: ConfigEntry) -> dict[str, str]:
+    """Return the names of a site's assets, by id."""
+    return {each.subentry_id: each.title for each in entry.subentries.values()}
 
 
 def told(story: PostMortem, names: Mapping[str, str]) -> dict[str, JsonValueType]:

@@ -65,6 +65,11 @@ class InputsOf:
             wear_eur_per_kwh=self._options.get(CONF_WEAR, WEAR_PER_KWH),
         )
 
+    def storage(self) -> BatterySpec | None:
+        """Return the batteries as one; None where the site has none."""
+        spec, _ = self.batteries()
+        return spec if spec.capacity_wh > 0.0 else None
+
     def connection(self, capacity_wh: float) -> Connection:
         """Return what bounds a plan from outside."""
         controller, export_kw = self._runtime.controller, self._data.get(CONF_EXPORT_LIMIT_KW)

@@ -1,6 +1,6 @@
 """The memory of a cluster: bounded, however many jobs come and go."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 import json
 
 from custom_components.computeload.core.cluster import Branch, Cluster
@@ -61,3 +61,26 @@ def test_a_hundred_thousand_jobs_need_no_more_memory_than_half_of_them() -> None
     assert sizes[ROUNDS] < 2_000_000
     assert len(cluster._runs) <= 9 * AT_ONCE
     assert cluster.energy.total.energy_wh == 25_000.0 * ROUNDS
+
+
+def test_the_running_month_and_the_one_before_have_accounts_of_their_own() -> None:
+    cluster = Cluster(branches=(Branch(asset_id="rack", hosts=None),))
+    now = state(0)
+    cluster.take(now)
+    for day in (date(2026, 10, 31), date(2026, 11, 30), date(2026, 12, 1), date(2026, 12, 2)):
+        cluster.close(
+            now.at.timestamp() - 900.0,
+            {"rack": 1_000.0},
+            day=day,
+            price_eur_per_kwh=0.2,
+            co2_g_per_kwh=300.0,
+        )
+    assert {label: each.total.energy_wh for label, each in cluster.months.items()} == {
+        "2026-11": 1_000.0,
+        "2026-12": 2_000.0,
+    }
+    assert cluster.today.total.energy_wh == 1_000.0
+
+    again = Cluster(branches=cluster.branches)
+    again.restore(json.loads(json.dumps(cluster.to_state())))
+    assert again.to_state() == cluster.to_state()

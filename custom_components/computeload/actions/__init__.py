@@ -14,6 +14,7 @@ from .jobs import JOB_ACTIONS
 from .ledger import LEDGER_ACTIONS
 from .outage import OUTAGE_ACTIONS
 from .plan import PLAN_ACTIONS
+from .report import REPORT_ACTIONS
 from .simulate import SIMULATE_ACTIONS
 
 ACTIONS: Final[tuple[ActionDescription, ...]] = (
@@ -23,6 +24,7 @@ ACTIONS: Final[tuple[ActionDescription, ...]] = (
     *EXPLAIN_ACTIONS,
     *JOB_ACTIONS,
     *OUTAGE_ACTIONS,
+    *REPORT_ACTIONS,
 )
 
 

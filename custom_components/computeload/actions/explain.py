@@ -10,7 +10,7 @@ import voluptuous as vol
 from ..coordinator import ComputeLoadConfigEntry
 from ..core.ledger_db import LedgerError
 from ..core.post_mortem import explain_peaks, periods_of
-from ..peak_stories import metered_windows, told
+from ..peak_stories import asset_names, metered_windows, told
 from ..plan_inputs import InputsOf
 from .base import ActionDescription, Answer, Arguments, failed, wrong
 
@@ -23,7 +23,7 @@ async def _async_explain(
 ) -> Answer:
     """Explain what is billed for power."""
     runtime = site.runtime_data
-    spec, _ = InputsOf(site).batteries()
+    battery = InputsOf(site).storage()
     try:
         metered = await hass.async_add_executor_job(metered_windows, runtime.ledger.reader)
         if metered is None:
@@ -36,14 +36,14 @@ async def _async_explain(
                 runtime.tariff,
                 metered,
                 runtime.ledger.reader.quarters,
-                battery=spec if spec.capacity_wh > 0.0 else None,
+                battery=battery,
                 charge=charge,
                 period=period,
             )
         )
     except LedgerError as err:
         raise failed("ledger_unreadable", problem=str(err)) from err
-    names = {each.subentry_id: each.title for each in site.subentries.values()}
+    names = asset_names(site)
     return {
         "currency": runtime.tariff.currency,
         "peaks": [told(story, names) for story in stories],

@@ -8,6 +8,7 @@ forecast of the load with the credit that such forecasts have earned.
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import date
 import math
 from typing import Any, Final
 
@@ -24,6 +25,7 @@ from .queue_outlook import QueueOutlook
 STATE_VERSION: Final = 1
 _ENDED_KEPT_S: Final = 2.0 * 3600.0
 """So long after its end a job may still be in a quarter that the ledger has not closed."""
+_MONTHS: Final = 2
 _IDLE_SHARE: Final = 0.3
 """Of the power of nodes at work, while nothing better is known."""
 _IDLE_RISE: Final = 0.001
@@ -81,12 +83,14 @@ class Cluster:
     energy: JobEnergy = field(default_factory=JobEnergy)
     """Of all time; the ones below begin anew."""
     today: JobEnergy = field(default_factory=JobEnergy)
+    months: dict[str, JobEnergy] = field(default_factory=dict)
+    """By YYYY-MM: the running month and the one before."""
     state: QueueState | None = None
     _runs: dict[str, _Run] = field(default_factory=dict)
     _expected: dict[str, tuple[float, float]] = field(default_factory=dict)
     """Of waiting jobs: when they were to start when that was first said, and when that was."""
     _idle_w: dict[str, float] = field(default_factory=dict)
-    _day: object = None
+    _day: str = ""
 
     def __post_init__(self) -> None:
         """Let both accounts weigh jobs by what their classes draw."""
@@ -157,18 +161,17 @@ class Cluster:
         start_s: float,
         energy_wh: Mapping[str, float],
         *,
-        day: object,
+        day: date,
         price_eur_per_kwh: float | None,
         co2_g_per_kwh: float | None,
     ) -> None:
         """Share what the branches drew in a closed quarter (Wh by asset) among its jobs.
 
-        ``day``: which one it belongs to; the account of today begins anew with another.
+        ``day``: the local day it belongs to; the account of today begins anew with another.
         """
         if self.state is None:
             return
-        if day != self._day:
-            self._day, self.today = day, JobEnergy(weigh=self._weight)
+        accounts = (self.energy, self._of_day(day), self._of_month(day))
         for branch in self.branches:
             wh = energy_wh.get(branch.asset_id)
             if not known(wh) or wh < 0.0:
@@ -193,8 +196,19 @@ class Cluster:
                 price_eur_per_kwh=price_eur_per_kwh,
                 co2_g_per_kwh=co2_g_per_kwh,
             )
-            for account in (self.energy, self.today):
+            for account in accounts:
                 account.add(metered)
+
+    def _of_day(self, day: date) -> JobEnergy:
+        if day.isoformat() != self._day:
+            self._day, self.today = day.isoformat(), JobEnergy(weigh=self._weight)
+        return self.today
+
+    def _of_month(self, day: date) -> JobEnergy:
+        account = self.months.setdefault(f"{day:%Y-%m}", JobEnergy(weigh=self._weight))
+        for label in sorted(self.months)[:-_MONTHS]:
+            del self.months[label]
+        return account
 
     # -- what will ---------------------------------------------------------------------------
 
@@ -235,7 +249,8 @@ class Cluster:
             "credit": self.credit.to_state(),
             "energy": self.energy.to_state(),
             "today": self.today.to_state(),
-            "day": str(self._day),
+            "day": self._day,
+            "months": {label: each.to_state() for label, each in self.months.items()},
             "idle_w": self._idle_w,
         }
 
@@ -248,11 +263,17 @@ class Cluster:
             ("energy", self.energy.restore),
             ("today", self.today.restore),
             ("idle_w", self._restore_idle),
+            ("months", self._restore_months),
         )
         for name, restore in parts:
             with suppress(AttributeError, KeyError, TypeError, ValueError):
                 restore(state[name])
-        self._day = state.get("day")
+        self._day = str(state.get("day", ""))
+
+    def _restore_months(self, state: Mapping[str, Any]) -> None:
+        self.months = {
+            str(label): JobEnergy(weigh=self._weight).restore(each) for label, each in state.items()
+        }
 
     def _restore_idle(self, state: Mapping[str, Any]) -> None:
         idle_w = {str(asset): float(watts) for asset, watts in state.items()}

@@ -4,7 +4,7 @@ All of it is read from the ledger in the executor, when a card asks and after ea
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
@@ -14,11 +14,12 @@ import numpy as np
 from ..const import CONF_CURRENCY
 from ..coordinator import ComputeLoadConfigEntry
 from ..core.ledger_read import Column, LedgerReader
-from ..core.plan import BatterySpec, Floats
+from ..core.load_shape import duration, heat
+from ..core.plan import BatterySpec
 from ..core.post_mortem import explain_peaks
 from ..core.savings import Billed
 from ..core.tariff import Tariff
-from ..peak_stories import metered_windows, told
+from ..peak_stories import asset_names, metered_windows, told
 from ..plan_inputs import InputsOf
 from ..savings_sensors import billed_names, billed_unit
 from .base import Feed, Payload, unix_ms
@@ -26,8 +27,6 @@ from .base import Feed, Payload, unix_ms
 MONTHS: Final = timedelta(days=396)
 """Thirteen months: this one beside the same of the year before."""
 RECENT: Final = timedelta(days=35)
-POINTS: Final = 101
-"""Of the load duration curve."""
 _COLUMNS: Final = (Column.IMPORT_W, Column.WITHOUT_IMPORT_W, Column.LOAD_W)
 
 
@@ -58,33 +57,12 @@ def _read(reader: LedgerReader, ground: _Ground) -> Payload:
         ],
         "days": round(float(known.sum()) / 96.0),
         "duration": {
-            "with": _duration(import_w),
-            "without": _duration(np.where(np.isfinite(without_w), without_w, import_w)),
+            "with": duration(import_w),
+            "without": duration(np.where(np.isfinite(without_w), without_w, import_w)),
         },
-        "heat": _heat(history.starts, load_w, zone),
+        "heat": heat(history.starts, load_w, zone),
         "stories": [told(story, ground.names) for story in stories],
     }
-
-
-def _duration(power_w: Floats) -> list[int]:
-    """Return powers from the highest to the lowest, W, at equal shares of the time."""
-    known = power_w[np.isfinite(power_w)]
-    if not len(known):
-        return []
-    return [round(each) for each in np.quantile(known, np.linspace(1.0, 0.0, POINTS)).tolist()]
-
-
-def _heat(starts: Floats, load_w: Floats, zone: tzinfo) -> list[list[list[int] | None]]:
-    """Return mean and highest load, W, by weekday (Monday first) and hour of the local day."""
-    cells: list[list[list[float]]] = [[[] for _ in range(24)] for _ in range(7)]
-    for start_s, each in zip(starts.tolist(), load_w.tolist(), strict=True):
-        if np.isfinite(each):
-            local = datetime.fromtimestamp(start_s, zone)
-            cells[local.weekday()][local.hour].append(each)
-    return [
-        [[round(sum(cell) / len(cell)), round(max(cell))] if cell else None for cell in day]
-        for day in cells
-    ]
 
 
 def _billed(each: Billed, unit: str | None) -> dict[str, Any]:
@@ -99,12 +77,11 @@ def _billed(each: Billed, unit: str | None) -> dict[str, Any]:
 
 async def _async_payload(hass: HomeAssistant, entry: ComputeLoadConfigEntry) -> Payload:
     runtime = entry.runtime_data
-    spec, _ = InputsOf(entry).batteries()
     ground = _Ground(
         now=runtime.clock.now(),
         tariff=runtime.tariff,
-        battery=spec if spec.capacity_wh > 0.0 else None,
-        names={each.subentry_id: each.title for each in entry.subentries.values()},
+        battery=InputsOf(entry).storage(),
+        names=asset_names(entry),
     )
     billed = runtime.savings.data.billed
     units = {name: billed_unit(each) for name, each in billed_names(runtime.tariff).items()}
