@@ -94,6 +94,15 @@ class Client:
         domain, service = action.split(".")
         await self.call("call_service", domain=domain, service=service, service_data=data)
 
+    async def answer(self, action: str, **data: object) -> Json:
+        """Call an action and return what it answers. Raises ApiError."""
+        domain, service = action.split(".")
+        result = await self.call(
+            "call_service", domain=domain, service=service, service_data=data, return_response=True
+        )
+        answer: Json = result["response"]
+        return answer
+
     async def post(self, path: str, body: Json) -> Json:
         """Send a REST request and return its answer. Raises ApiError."""
         return await self._request("POST", path, body)

@@ -12,7 +12,8 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from .common import real_entry
 
-MENU = ["check", "price", "tariff", "carbon", "pv", "operator", "planning", "outage"]
+MENU = ["check", "price", "tariff", "carbon", "pv", "advanced"]
+ADVANCED = ["planning", "operator", "outage"]
 
 
 @pytest.fixture(name="site")
@@ -35,6 +36,9 @@ async def open_page(hass: HomeAssistant, site: MockConfigEntry, page: str) -> Co
     menu = await hass.config_entries.options.async_init(site.entry_id)
     assert menu["type"] is FlowResultType.MENU
     assert menu["menu_options"] == MENU
+    if page in ADVANCED:
+        menu = await answer(hass, menu, {"next_step_id": "advanced"}, FlowResultType.MENU)
+        assert menu["menu_options"] == ADVANCED
     return await answer(hass, menu, {"next_step_id": page}, FlowResultType.MENU)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from homeassistant.config_entries import SOURCE_USER, ConfigEntryState, ConfigFlowResult
+from homeassistant.config_entries import SOURCE_USER, ConfigEntryState, ConfigFlowResult, FlowType
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResult, FlowResultType
 import pytest
@@ -82,6 +82,15 @@ async def test_a_real_site_is_stored_as_it_was_entered(
     assert await hass.config_entries.async_unload(entry.entry_id)
 
 
+async def test_a_real_site_goes_on_with_its_grid_meter(hass: HomeAssistant) -> None:
+    result = await answer(hass, await start(hass, "site"), SITE)
+    kind, flow_id = result["next_flow"]
+    assert kind is FlowType.CONFIG_SUBENTRIES_FLOW
+    meter = hass.config_entries.subentries.async_get(flow_id)
+    assert (meter["handler"][1], meter["step_id"]) == ("meter", "user")
+    assert await hass.config_entries.async_unload(result["result"].entry_id)
+
+
 async def test_name_and_currency_are_suggested_from_home_assistant(hass: HomeAssistant) -> None:
     result = await start(hass, "site")
     assert suggested(result) == {"name": "Home of jobs", "currency": "CHF"}
@@ -127,6 +136,7 @@ async def test_one_step_sets_up_a_simulated_site_where_everything_answers(
     entry = result["result"]
     assert entry.state is ConfigEntryState.LOADED
     assert entry.data["currency"] == "CHF"
+    assert "next_flow" not in result
     await async_settle(hass, entry.runtime_data)
     devices = entry.runtime_data.devices
     assert devices.keys() | entry.runtime_data.clusters.keys() == set(entry.subentries)

@@ -16,7 +16,7 @@ TEXTS: Final[dict[str, dict[str, str]]] = json.loads(
     (PACKAGE / "translations" / "en.json").read_text()
 )["config_panel"]
 KEYS: Final = {f"{group}.{key}" for group, texts in TEXTS.items() for key in texts}
-FILLED: Final = {"about", "battery_cause", "plan_reason", "tile", "view"}
+FILLED: Final = {"about", "battery_cause", "guide", "plan_reason", "tile", "view"}
 """Groups of which the modules make keys up: `group.${name}`."""
 
 

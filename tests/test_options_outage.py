@@ -7,6 +7,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.computeload.simulator.server import SimulatedSite
 
 from .common import add_asset, async_set_up, real_entry
+from .options import open_page
 
 
 async def test_loads_and_their_branches_can_be_protected(
@@ -18,8 +19,7 @@ async def test_loads_and_their_branches_can_be_protected(
         add_asset(hass, entry, lab, asset)
     await async_set_up(hass, entry)
     flow = hass.config_entries.options
-    menu = await flow.async_init(entry.entry_id)
-    form = await flow.async_configure(menu["flow_id"], {"next_step_id": "outage"})
+    form = await open_page(hass, entry, "outage")
     assert form["data_schema"] is not None
     offered = form["data_schema"].schema["protected"].config["options"]
     assert [each["value"] for each in offered] == [f"branches#{n}" for n in range(6)]

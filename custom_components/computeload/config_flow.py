@@ -4,10 +4,13 @@ from collections.abc import Mapping
 from typing import Any, Final, override
 
 from homeassistant.config_entries import (
+    SOURCE_USER,
     ConfigEntry,
     ConfigFlow,
     ConfigFlowResult,
     ConfigSubentryFlow,
+    FlowType,
+    SubentryFlowContext,
 )
 from homeassistant.const import CONF_NAME, CONF_USERNAME
 from homeassistant.core import callback
@@ -28,6 +31,7 @@ from .const import (
     CONF_EXPORT_LIMIT_KW,
     CONF_PHASE_LIMIT_A,
     CONF_SCENARIO,
+    CONF_SIMULATION,
     CONF_SUBENTRY,
     CONF_TARGET_PEAK_KW,
     DOMAIN,
@@ -172,6 +176,17 @@ class ComputeLoadConfigFlow(ConfigFlow, domain=DOMAIN):
                 }
             ),
         )
+
+    @override
+    async def async_on_create_entry(self, result: ConfigFlowResult) -> ConfigFlowResult:
+        """Go on with the grid meter of a real site: without it there is nothing to do."""
+        if CONF_SIMULATION not in result["data"]:
+            meter = await self.hass.config_entries.subentries.async_init(
+                (result["result"].entry_id, AssetKind.METER),
+                context=SubentryFlowContext(source=SOURCE_USER),
+            )
+            result["next_flow"] = (FlowType.CONFIG_SUBENTRIES_FLOW, meter["flow_id"])
+        return result
 
     async def async_step_reauth(self, entry_data: Mapping[str, Any]) -> ConfigFlowResult:
         """Begin to ask for new credentials: a server refuses those of one asset."""

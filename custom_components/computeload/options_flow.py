@@ -103,16 +103,13 @@ class SignalOptionsFlow(CheckSteps, TariffSteps, OutageSteps):
             return self.async_abort(reason="not_loaded")
         return self.async_show_menu(
             step_id="init",
-            menu_options=[
-                "check",
-                CONF_PRICE,
-                CONF_TARIFF,
-                CONF_CARBON,
-                CONF_PV,
-                CONF_OPERATOR,
-                CONF_PLANNING,
-                CONF_OUTAGE,
-            ],
+            menu_options=["check", CONF_PRICE, CONF_TARIFF, CONF_CARBON, CONF_PV, "advanced"],
+        )
+
+    async def async_step_advanced(self, _: Answers | None = None) -> ConfigFlowResult:
+        """Ask which of what most sites leave as it is."""
+        return self.async_show_menu(
+            step_id="advanced", menu_options=[CONF_PLANNING, CONF_OPERATOR, CONF_OUTAGE]
         )
 
     # -- prices and carbon: source, details, preview -----------------------------------

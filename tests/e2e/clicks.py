@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from playwright.async_api import Page, expect
+from playwright.async_api import Locator, Page, expect
 
 PATIENCE_MS: Final = 30_000
 TRIAL_MS: Final = 120_000
@@ -14,8 +14,8 @@ def _named(word: str) -> re.Pattern[str]:
     return re.compile(word, re.IGNORECASE)
 
 
-async def add_simulated_site(page: Page, url: str) -> None:
-    """Add the integration, and in its dialog the simulated site."""
+async def _choose_site(page: Page, url: str, sort: str) -> Locator:
+    """Add the integration, and choose in its dialog which sort of site; return the dialog."""
     await page.goto(f"{url}/config/integrations/dashboard")
     add = page.get_by_role("button", name=_named("add integration"))
     await add.first.click(timeout=PATIENCE_MS)
@@ -23,11 +23,25 @@ async def add_simulated_site(page: Page, url: str) -> None:
     found = page.locator("dialog-add-integration").get_by_text("Computeload", exact=True)
     await found.last.click()
     dialog = page.locator("dialog-data-entry-flow")
-    await dialog.get_by_text("Simulated site").first.click(timeout=PATIENCE_MS)
+    await dialog.get_by_text(sort).first.click(timeout=PATIENCE_MS)
+    return dialog
+
+
+async def add_simulated_site(page: Page, url: str) -> None:
+    """Add the integration, and in its dialog the simulated site."""
+    dialog = await _choose_site(page, url, "Simulated site")
     await dialog.get_by_role("button", name=_named("submit")).click()
     finish = dialog.get_by_role("button", name=_named("finish"))
     await expect(finish).to_be_visible(timeout=PATIENCE_MS)
     await finish.click()
+
+
+async def add_real_site(page: Page, url: str, limit_kw: float) -> Locator:
+    """Add a real site, and return the dialog that goes on with its meter."""
+    dialog = await _choose_site(page, url, "Real site")
+    await dialog.locator("ha-selector-number input").first.fill(f"{limit_kw:g}")
+    await dialog.get_by_role("button", name=_named("submit")).click()
+    return dialog
 
 
 async def add_dashboard(page: Page, url: str, title: str) -> None:

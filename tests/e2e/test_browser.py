@@ -67,6 +67,20 @@ async def expect_words(page: Page) -> None:
     await expect(nothing.filter(visible=True)).to_have_count(0)
 
 
+async def test_a_real_site_goes_straight_on_to_its_grid_meter(
+    running_home: RunningHome, browser: Browser
+) -> None:
+    client = running_home.client
+    async with opened(browser, client) as (page, errors):
+        dialog = await clicks.add_real_site(page, client.url, limit_kw=50)
+        await expect(dialog.get_by_text("A device on Modbus")).to_be_visible(timeout=PATIENCE_MS)
+        (entry,) = await client.call("config_entries/get", domain="computeload")
+        assert entry["state"] == "loaded"
+        await page.screenshot(path=SHOTS / "real-site-meter.png")
+        assert errors == []
+    await client.delete(f"/api/config/config_entries/entry/{entry['entry_id']}")
+
+
 async def test_clicks_lead_from_nothing_to_a_controller_that_runs(
     running_home: RunningHome, browser: Browser
 ) -> None:
@@ -78,10 +92,18 @@ async def test_clicks_lead_from_nothing_to_a_controller_that_runs(
         assert entry["state"] == "loaded"
         await wait_for_site(client, entry["entry_id"])
         await clicks.add_dashboard(page, client.url, "Computeload site")
+        await page.goto(f"{client.url}/{DASHBOARD}/now")
+        guide = page.locator("computeload-guide-card")
+        following = guide.locator("[aria-current=step]")
+        await expect(following).to_contain_text("Check the site", timeout=PATIENCE_MS)
+        assert await harm_in_our_cards(page) == []
+        await page.screenshot(path=SHOTS / "guide.png")
         await clicks.prove(page, client.url)
         await page.screenshot(path=SHOTS / "proof.png")
         await page.goto(f"{client.url}/{DASHBOARD}/now")
+        await expect(following).to_contain_text("Switch the controller on", timeout=PATIENCE_MS)
         await clicks.switch_controller_on(page)
+        await expect(guide).to_be_hidden(timeout=PATIENCE_MS)
         assert errors == []
     await wait_for_action(client)
     await check_dashboard(client)
@@ -242,6 +264,27 @@ async def test_a_blueprint_acts_on_the_simulated_site(running_home: RunningHome)
 
     # The lab draws far more than 2 kW, so everything that may be given is asked for.
     assert await client.wait_for("a setpoint", 60, told) == 3.0
+
+
+async def test_a_report_is_made_and_its_link_opens_for_who_is_not_logged_in(
+    running_home: RunningHome, browser: Browser
+) -> None:
+    client = running_home.client
+    made = await client.answer("computeload.create_report")
+    page = await browser.new_page(viewport={"width": 390, "height": 844})
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    shown = await page.goto(f"{client.url}{made['url']}")
+    assert shown is not None
+    assert shown.ok
+    await expect(page.get_by_role("heading", level=1)).to_contain_text("Energy report")
+    assert await page.locator("svg").count() >= 2
+    assert await page.evaluate("document.documentElement.scrollWidth") <= 390
+    found = await Axe().run(page)
+    assert [each["id"] for each in found.response["violations"]] == []
+    await page.screenshot(path=SHOTS / "report.png", full_page=True)
+    await page.close()
+    assert said == []
 
 
 async def test_without_a_site_the_dashboard_says_what_to_do_next(

@@ -165,7 +165,7 @@ def _labels(
 
 def _drawn(title: str, parts: Iterable[str], height: float = HEIGHT) -> str:
     box = f'viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(title)}"'
-    return f'<div class="scroll"><svg {box}>{"".join(parts)}</svg></div>'
+    return f'<div class="scroll" tabindex="0"><svg {box}>{"".join(parts)}</svg></div>'
 
 
 def _legend(rows: Sequence[tuple[str, str]], line: tuple[str, float] | None) -> str:

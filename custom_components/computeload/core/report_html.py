@@ -58,8 +58,8 @@ def html_report(report: MonthReport, say: Say, numbers: Numbers, units: dict[str
         '<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
-        f"<title>{escape(title)}</title>\n<style>\n{CSS}</style>\n</head>\n<body>\n"
-        f"{''.join(writer.sections())}</body>\n</html>\n"
+        f"<title>{escape(title)}</title>\n<style>\n{CSS}</style>\n</head>\n<body>\n<main>\n"
+        f"{''.join(writer.sections())}</main>\n</body>\n</html>\n"
     )
 
 
@@ -356,7 +356,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]], *, figures: int) 
 
     body = "".join(line("td", row) for row in rows)
     return (
-        f'<div class="scroll"><table><thead>{line("th", head)}</thead>'
+        f'<div class="scroll" tabindex="0"><table><thead>{line("th", head)}</thead>'
         f"<tbody>{body}</tbody></table></div>"
     )
 

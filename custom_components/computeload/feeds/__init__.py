@@ -8,9 +8,10 @@ from typing import Final
 
 from .base import Feed
 from .compute import COMPUTE
+from .guide import GUIDE
 from .health import HEALTH
 from .peaks import PEAKS
 from .plan import PLAN
 from .savings import SAVINGS
 
-FEEDS: Final[tuple[Feed, ...]] = (PLAN, COMPUTE, PEAKS, SAVINGS, HEALTH)
+FEEDS: Final[tuple[Feed, ...]] = (PLAN, COMPUTE, PEAKS, SAVINGS, HEALTH, GUIDE)

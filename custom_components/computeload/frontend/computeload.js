@@ -5,6 +5,7 @@ import { ControlCard } from "./control-card.js";
 import { CulpritCard } from "./culprit-card.js";
 import { DurationCard } from "./duration-card.js";
 import { FlowCard } from "./flow-card.js";
+import { GuideCard } from "./guide-card.js";
 import { HealthCard } from "./health-card.js";
 import { HeatCard } from "./heat-card.js";
 import { PeaksCard } from "./peaks-card.js";
@@ -28,6 +29,7 @@ const CARDS = {
   culprit: CulpritCard,
   savings: SavingsCard,
   health: HealthCard,
+  guide: GuideCard,
 };
 
 // While it boots, Home Assistant replaces the registry of custom elements: what is defined

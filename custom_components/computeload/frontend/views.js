@@ -69,7 +69,7 @@ function nowView(hass, say, site) {
     site.assets.some((asset) => asset.kind === "pv") && named(its.pv_power, say("tile.pv")),
   ].filter(Boolean);
   return view(say, "now", "mdi:lightning-bolt", [
-    section(heading(say("heading.power_now"), "mdi:flash"), [own("flow", site)]),
+    section(heading(say("heading.power_now"), "mdi:flash"), [own("guide", site), own("flow", site)]),
     section(heading(say("heading.control"), "mdi:chart-bell-curve"), [
       own("window", site),
       own("control", site),
