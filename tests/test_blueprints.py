@@ -28,6 +28,7 @@ NAMES = (
     "cheap_or_green_work",
     "hold_compute",
     "load_from_headroom",
+    "monthly_report",
     "notify",
     "outage_cascade",
     "peak_shaving",
