@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from homeassistant.config_entries import SOURCE_REAUTH, SOURCE_RECONFIGURE, SOURCE_USER
@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.computeload.actions.jobs import account_of
 from custom_components.computeload.cluster import OUTDATED
 from custom_components.computeload.const import DOMAIN
 from custom_components.computeload.core.ledger import Channel, Flow, Origin, Quarter, Role
@@ -208,6 +209,17 @@ async def test_what_a_branch_drew_is_shared_among_its_jobs(
     assert users == {"global": 5.0, "regional": 3.0}
     assert {job.workload.id for job in jobs.running} >= set(users)
     assert told_of["metered"]["cost"] == 2.0
+    (month,) = cluster.memory.months
+    first = date.fromisoformat(f"{month}-01")
+    following = (first + timedelta(days=32)).replace(day=1)
+    for span, day, kwh in (
+        ("month", first, 8.0),
+        ("month", following, 0.0),
+        ("last_month", following, 8.0),
+        ("all_time", following, 8.0),
+    ):
+        account = account_of(cluster.memory, span, day)
+        assert account.total.energy_wh == kwh * 1000.0, (span, day)
 
 
 async def test_jobs_that_will_take_the_site_above_its_target_are_told_of(
