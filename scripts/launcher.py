@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 import json
+import os
 from pathlib import Path
 import re
 import shutil
@@ -22,6 +23,8 @@ from scripts.client import Client
 
 ROOT: Final = Path(__file__).parent.parent
 HOST: Final = "127.0.0.1"
+OTHER_PYTHON: Final = "COMPUTELOAD_PYTHON"
+"""The environment variable by which scripts/test-with gives another Home Assistant."""
 START_S: Final = 180.0
 STOP_S: Final = 60.0
 RESTART_CODE: Final = 100
@@ -149,7 +152,7 @@ class HomeAssistant:
         """Start it and wait until it is up. Raises LaunchError with the end of the log."""
         with self.log.open("w") as log:
             process = self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
+                os.environ.get(OTHER_PYTHON, sys.executable),
                 "-P",
                 str(ROOT / "scripts" / "run_hass.py"),
                 "--config",
