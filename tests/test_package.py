@@ -13,7 +13,7 @@ import re
 import string
 import struct
 import subprocess
-from typing import Any
+from typing import Any, Final
 
 from awesomeversion import AwesomeVersion
 import homeassistant
@@ -23,6 +23,8 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parent.parent
+NAME_LENGTH: Final = 25
+"""What is longer than this is not a name, and reads differently in another language."""
 PACKAGE = ROOT / "custom_components" / "computeload"
 CORE = Path(homeassistant.__file__).parent
 DATA = (".json", ".yaml", ".txt", ".png", ".svg", ".ambr")
@@ -235,6 +237,17 @@ def test_other_languages_have_the_same_keys_and_placeholders(
     for file in (PACKAGE / "translations").glob("*.json"):
         found = {path: placeholders(text) for path, text in strings(load(file))}
         assert found == expected, file.name
+
+
+def test_eight_languages_are_spoken_and_none_of_them_is_english(
+    english: dict[str, Any],
+) -> None:
+    files = {file.stem: file for file in (PACKAGE / "translations").glob("*.json")}
+    assert set(files) == {"de", "en", "es", "fr", "it", "nl", "pl", "zh-Hans"}
+    sentences = {path: text for path, text in strings(english) if len(text) > NAME_LENGTH}
+    for language, file in files.items():
+        same = [p for p, text in strings(load(file)) if sentences.get(p) == text]
+        assert language == "en" or len(same) < 0.02 * len(sentences), (language, same)
 
 
 def test_every_entity_has_an_icon_and_every_icon_an_entity(

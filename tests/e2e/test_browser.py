@@ -187,15 +187,33 @@ async def test_a_chart_is_walked_through_with_the_keyboard(
         assert errors == []
 
 
+@pytest.mark.parametrize(
+    ("language", "power", "title"),
+    [
+        ("de", r"^\d+,\d+ kW$", "Leistung jetzt"),
+        ("es", r"^\d+,\d+ kW$", "Potencia ahora"),
+        ("fr", r"^\d+,\d+ kW$", "Puissance maintenant"),
+        ("it", r"^\d+,\d+ kW$", "Potenza adesso"),
+        ("nl", r"^\d+,\d+ kW$", "Vermogen nu"),
+        ("pl", r"^\d+,\d+ kW$", "Moc teraz"),
+        ("zh-Hans", r"^\d+\.\d+ kW$", "当前功率"),
+    ],
+)
 async def test_the_dashboard_speaks_the_users_language(
-    running_home: RunningHome, browser: Browser
+    running_home: RunningHome, browser: Browser, language: str, power: str, title: str
 ) -> None:
     client = running_home.client
-    async with opened(browser, client) as (page, errors):
-        await page.add_init_script("localStorage.setItem('selectedLanguage', '\"de\"')")
+    async with opened(browser, client, width=390, height=844) as (page, errors):
+        await page.add_init_script(f"localStorage.setItem('selectedLanguage', '\"{language}\"')")
         await page.goto(f"{client.url}/{DASHBOARD}/now")
-        power = page.locator("computeload-flow-card .grid b")
-        await expect(power).to_have_text(re.compile(r"^\d+,\d+ kW$"), timeout=PATIENCE_MS)
+        shown = page.locator("computeload-flow-card .grid b")
+        await expect(shown).to_have_text(re.compile(power), timeout=PATIENCE_MS)
+        await expect(page.locator("hui-heading-card", has_text=title)).to_be_visible()
+        for view in ("now", "savings", "health"):
+            await page.goto(f"{client.url}/{DASHBOARD}/{view}")
+            await expect(page.locator(VIEWS[view][0]).first).to_be_visible(timeout=PATIENCE_MS)
+            assert await page.evaluate("document.documentElement.scrollWidth") <= 390
+            await page.screenshot(path=SHOTS / f"{view}-{language}.png", full_page=True)
         assert errors == []
 
 
