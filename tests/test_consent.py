@@ -60,6 +60,6 @@ async def test_a_doubtful_battery_is_commanded_only_when_its_user_has_confirmed(
         await battery.async_refresh()
         assert battery.data.number(Quantity.POWER_W) == TABLE.expected()["power_w"]
         assert battery.controllable is accepted
-        assert bool(site.runtime_data.controller.writers) is accepted
+        assert bool(site.runtime_data.controller.crew.writers) is accepted
         assert await hass.config_entries.async_unload(site.entry_id)
         await hass.async_block_till_done()

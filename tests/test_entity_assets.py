@@ -313,7 +313,7 @@ async def test_a_commanded_battery_needs_the_users_consent(
     battery = await finish(hass, site, result, accept_stuck_command=False, **LIMITS)
     assert battery.device.contract is not None
     assert not battery.controllable
-    assert site.runtime_data.controller.writers == {}
+    assert site.runtime_data.controller.crew.writers == {}
 
 
 async def test_a_commanded_battery_needs_to_know_what_it_can_take_and_give(
@@ -390,7 +390,7 @@ async def test_a_battery_is_commanded_by_actions_and_given_back(
             "delay_s": 5,
         },
     )
-    writer = site.runtime_data.controller.writers[battery.asset_id]
+    writer = site.runtime_data.controller.crew.writers[battery.asset_id]
     await async_wait_for(lambda: bool(calls))
     assert 0.0 < float(calls[0].data["power"]) <= 5000.0
     await hass.services.async_call(
@@ -404,7 +404,7 @@ async def test_a_battery_whose_entities_fall_silent_is_given_back(
     hass: HomeAssistant, site: MockConfigEntry
 ) -> None:
     battery = await commanded(hass, site, "set_entities", NUMBER)
-    writer = site.runtime_data.controller.writers[battery.asset_id]
+    writer = site.runtime_data.controller.crew.writers[battery.asset_id]
     await async_wait_for(lambda: writer.engaged)
     hass.states.async_set("sensor.battery", "unavailable", W)
     await async_wait_for(lambda: not writer.engaged)
@@ -424,7 +424,7 @@ async def test_commands_that_fail_are_refusals_with_a_name(
             "delay_s": 5,
         },
     )
-    writer = site.runtime_data.controller.writers[battery.asset_id]
+    writer = site.runtime_data.controller.crew.writers[battery.asset_id]
     await async_wait_for(lambda: writer.refusals > 0)
     assert "Traceback" not in caplog.text
 
@@ -439,7 +439,7 @@ async def test_an_action_that_does_not_end_is_no_answer_and_holds_nothing_up(
         "set_actions",
         {"set_actions": [{"delay": 3600}], "release_actions": [], "delay_s": 5},
     )
-    writer = site.runtime_data.controller.writers[battery.asset_id]
+    writer = site.runtime_data.controller.crew.writers[battery.asset_id]
     await async_wait_for(lambda: writer.refusals > 0)
     with pytest.raises(NoAnswerError, match=r"no end within 0\.1 s"):
         await battery.device.command(1000.0)

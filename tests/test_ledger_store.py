@@ -111,7 +111,7 @@ async def test_what_the_controller_does_is_observed(still_site: MockConfigEntry)
     first = observe()
     assert (first.reason, first.soc) == (Reason.OFF, controller.data.soc), "control is off"
     assert first.target_w == controller.target_w
-    next(iter(controller.writers.values())).writes += 3
+    next(iter(controller.crew.writers.values())).writes += 3
     assert observe().commands == 3
     assert observe().commands == 0
 

@@ -87,14 +87,14 @@ async def test_a_meter_that_is_removed_while_control_is_on_lets_the_battery_go(
     prove(entry)
     await switch_on(hass)
     await runtime.devices["grid"].async_sample()
-    await runtime.controller.async_written()
+    await runtime.controller.crew.async_written()
     hass.config_entries.async_remove_subentry(entry, "grid")
     await hass.async_block_till_done()
     controller = entry.runtime_data.controller
     controller._step(None)
     controller._publish()
     assert controller.data.reason is Reason.NO_METER
-    assert not any(writer.engaged for writer in controller.writers.values())
+    assert not any(writer.engaged for writer in controller.crew.writers.values())
     issues = ir.async_get(hass)
     assert issues.async_get_issue(DOMAIN, f"meter_missing_{entry.entry_id}") is not None
     await unload(hass, entry.entry_id)

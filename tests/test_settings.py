@@ -208,17 +208,17 @@ async def test_the_controller_is_off_until_it_is_switched_on_and_hands_back_when
     runtime = live_site.runtime_data
     assert state(hass, "switch", "controller") == "off"
     assert state(hass, "sensor", "controller_state") == ControlState.OFF
-    assert not any(writer.engaged for writer in runtime.controller.writers.values())
+    assert not any(writer.engaged for writer in runtime.controller.crew.writers.values())
 
     prove(live_site)
     await change(hass, "switch", "controller", "turn_on")
     assert state(hass, "switch", "controller") == "on"
     # The lab draws more than its target: a battery is needed.
-    await async_wait_for(lambda: any(w.engaged for w in runtime.controller.writers.values()))
+    await async_wait_for(lambda: any(w.engaged for w in runtime.controller.crew.writers.values()))
 
     await change(hass, "switch", "controller", "turn_off")
     assert state(hass, "switch", "controller") == "off"
-    assert not any(writer.engaged for writer in runtime.controller.writers.values())
+    assert not any(writer.engaged for writer in runtime.controller.crew.writers.values())
 
 
 async def test_without_a_grid_meter_it_cannot_be_switched_on(hass: HomeAssistant) -> None:

@@ -66,7 +66,7 @@ async def test_a_day_of_cfd_lab_over_real_modbus(
         for meter in runtime.of_kind(AssetKind.METER):
             await meter.async_sample()
         # Writes run as tasks of their own; they are on the wire before the site moves on.
-        await controller.async_written()
+        await controller.crew.async_written()
 
     physics = site.physics
     assert physics.peak_w <= 0.6 * alone.peak_w

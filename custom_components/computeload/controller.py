@@ -6,14 +6,13 @@ when they stop; it reads typed readings, never entity states, and waits for nobo
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, replace
 from datetime import datetime
 import math
 from typing import Final, override
 
 from homeassistant.core import HassJob, HomeAssistant, callback
-from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.storage import Store
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
 from homeassistant.util import dt as dt_util
@@ -27,13 +26,15 @@ from .const import (
     LOGGER,
     PUBLISH_S,
 )
+from .control_issues import ControlIssues
 from .coordinator import ComputeLoadConfigEntry, DeviceCoordinator
 from .core.control import decide
-from .core.model import Clock, Command, Quantity, Reading, Reason
+from .core.model import Clock, Quantity, Reading, Reason
 from .core.plan import Plan
 from .core.site import BatteryState, ControlState, Decision, Limits, Memory, SiteState, Strategy
-from .core.watch import PLAUSIBLE_CONNECTIONS, REPEAT_S, STALE_LEAST_S, FollowCheck
+from .core.watch import PLAUSIBLE_CONNECTIONS, STALE_LEAST_S
 from .core.window import PeakLog, Window, WindowTracker, window_start
+from .crew import Crew
 from .hands import AssetWriter
 from .site_data import BaseLoad, PastDecision, Settings, SiteData, StoredState
 from .site_view import SiteView, stale_s
@@ -70,7 +71,8 @@ class Controller(DataUpdateCoordinator[SiteData]):
         self.decision: Decision | None = None
         self.history: deque[PastDecision] = deque(maxlen=DECISIONS_KEPT)
         self.closed_windows: deque[Window] = deque(maxlen=WINDOWS_KEPT)
-        self.writers: dict[str, AssetWriter] = {}
+        self.crew = Crew()
+        self._issues = ControlIssues(hass, entry.entry_id, entry.title)
         self.view = SiteView({}, self.capacity_w)
         self.operator_w: Callable[[], float | None] = lambda: None
         """Says the grid operator's import limit, W; None while there is none."""
@@ -82,9 +84,6 @@ class Controller(DataUpdateCoordinator[SiteData]):
         """Says which peak the tariff bills so far, W; None: ask the calendar month."""
         self.backup: Callable[[], float] = lambda: 0.0
         """Says which state of charge an outage asks for, 0..1."""
-        self.borrowed: set[str] = set()
-        """Assets that somebody else commands for a moment: a battery that is tried out."""
-        self._follows: dict[str, FollowCheck] = {}
         self._store: Store[StoredState] = Store(hass, STORE_VERSION, f"{DOMAIN}.{entry.entry_id}")
         self._tracker = WindowTracker(plausible_w=PLAUSIBLE_CONNECTIONS * self.capacity_w)
         self._peaks = PeakLog(dt_util.get_default_time_zone())
@@ -172,8 +171,7 @@ class Controller(DataUpdateCoordinator[SiteData]):
             if device.controllable:
                 writer = self._writer(device)
                 writer.engaged = device.asset_id in self._engaged_before
-                self.writers[device.asset_id] = writer
-                self._follows[device.asset_id] = FollowCheck()
+                self.crew.take(device.asset_id, writer)
 
     async def async_start(self) -> None:
         """Begin; what an earlier run left engaged is released unless control goes on."""
@@ -210,11 +208,7 @@ class Controller(DataUpdateCoordinator[SiteData]):
     async def async_release_all(self) -> None:
         """Give all assets back to their own control."""
         self._memory = replace(self._memory, sent={}, sent_pv={})
-        await asyncio.gather(*(writer.async_release() for writer in self.writers.values()))
-
-    async def async_written(self) -> None:
-        """Wait until every command under way is on the wire, or refused."""
-        await asyncio.gather(*(writer.async_settled() for writer in self.writers.values()))
+        await self.crew.async_release_all()
 
     # -- the loop ------------------------------------------------------------------
 
@@ -246,12 +240,12 @@ class Controller(DataUpdateCoordinator[SiteData]):
         if reading is not None:
             self._account(reading)
         state = self._site_state()
-        memory = self._recalled(state.monotonic_s)
+        memory = self.crew.recalled(self._memory, state.monotonic_s)
         decision = decide(state, self.limits(), memory, self.plan())
         if self.active:
             self._memory = decision.memory
             for command in decision.commands:
-                self.writers[command.asset_id].send(command)
+                self.crew.writers[command.asset_id].send(command)
         else:
             # What is only computed was not sent: the first command later is news.
             self._memory = replace(decision.memory, sent={}, sent_pv={})
@@ -274,38 +268,11 @@ class Controller(DataUpdateCoordinator[SiteData]):
         if closed:
             self._store.async_delay_save(self._to_store, SAVE_DELAY_S)
 
-    def _recalled(self, now_s: float) -> Memory:
-        """Return what was really sent: not what failed."""
-        memory = self._memory
-        for asset_id, writer in self.writers.items():
-            if writer.needs_rewrite(now_s):
-                memory = replace(
-                    memory,
-                    sent={k: v for k, v in memory.sent.items() if k != asset_id},
-                    sent_pv={k: v for k, v in memory.sent_pv.items() if k != asset_id},
-                )
-        return memory
-
     def _hand_back(self) -> None:
-        """Send every asset on its way back that is engaged and not held by the law."""
-        if self.stopping:
-            return
-        self._see_released()
-        held = self._memory.sent.keys() | self._memory.sent_pv.keys() | self.borrowed
-        for asset_id, writer in self.writers.items():
-            if writer.engaged and asset_id not in held and writer.idle:
-                writer.send(Command(asset_id=asset_id, power_w=None, reason=Reason.RELEASED))
-
-    def _see_released(self) -> None:
-        """Look whether the batteries that were given back do let go."""
-        for battery in self.view.batteries:
-            writer, reading = self.writers.get(battery.asset_id), battery.latest
-            if writer is not None and reading is not None and battery.asset_id not in self.borrowed:
-                writer.see_released(
-                    told_w=reading.number(Quantity.SETPOINT_W),
-                    power_w=reading.number(Quantity.POWER_W),
-                    at_s=reading.monotonic_s,
-                )
+        """Send what the law does not hold on its way back."""
+        if not self.stopping:
+            held = self._memory.sent.keys() | self._memory.sent_pv.keys()
+            self.crew.hand_back(held, self.view.batteries)
 
     def limits(self) -> Limits:
         """Return what must and what should be kept now."""
@@ -332,11 +299,11 @@ class Controller(DataUpdateCoordinator[SiteData]):
             grid=self.view.grid(now_s),
             window=window if window is not None and window.left_s(now) > 0.0 else None,
             billed_peak_w=self._paid_w(now),
-            batteries=tuple(self._watched(each, now_s) for each in self.batteries()),
+            batteries=tuple(self._watched(now_s)),
             pv=tuple(
                 self.view.pv_inverter(p, now_s, usable=self._usable(p, now_s))
                 for p in self.view.pv
-                if p.asset_id in self.writers
+                if p.asset_id in self.crew.writers
             ),
             grid_present=self.view.grid_present() is not False,
         )
@@ -347,8 +314,14 @@ class Controller(DataUpdateCoordinator[SiteData]):
         return tuple(
             self.view.battery(each, now_s, usable=self._usable(each, now_s))
             for each in self.view.batteries
-            if each.asset_id in self.writers
+            if each.asset_id in self.crew.writers
         )
+
+    def _watched(self, now_s: float) -> Iterator[BatteryState]:
+        """Yield the batteries, each with a look at whether it does what it was told."""
+        for battery in self.batteries():
+            seen, self._memory = self.crew.watched(battery, self._memory, now_s)
+            yield seen
 
     def _paid_w(self, now: datetime) -> float:
         """Return the mean that costs nothing more in the running window, at most all there is."""
@@ -359,36 +332,7 @@ class Controller(DataUpdateCoordinator[SiteData]):
         return min(paid_w, self.capacity_w)
 
     def _usable(self, device: DeviceCoordinator, now_s: float) -> bool:
-        return self.writers[device.asset_id].usable(now_s)
-
-    def _watched(self, battery: BatteryState, now_s: float) -> BatteryState:
-        """Look whether the battery does what it was told; one that does not is let go."""
-        check, sent = self._follows[battery.asset_id], self._memory.sent.get(battery.asset_id)
-        if sent is None or sent.power_w is None or not battery.usable:
-            check.reset()
-            return battery
-        writer = self.writers[battery.asset_id]
-        strayed_s = check.strayed_s(now_s)
-        if not check.follows(
-            now_s=now_s,
-            commanded_w=sent.power_w,
-            changed_s=sent.changed_s,
-            settle_s=battery.settle_s,
-            power_w=battery.power_w,
-            limit_w=battery.discharge_limit_w if sent.power_w > 0.0 else battery.charge_limit_w,
-        ):
-            check.reset()
-            writer.give_up("it takes commands but does not follow them")
-            return replace(battery, usable=False)
-        if strayed_s < REPEAT_S <= check.strayed_s(now_s):
-            # Its heartbeat is due now: the command may be gone with a restart.
-            overdue = replace(sent, at_s=-math.inf)
-            self._memory = replace(
-                self._memory, sent={**self._memory.sent, battery.asset_id: overdue}
-            )
-        if check.sure:
-            writer.recovered()
-        return battery
+        return self.crew.writers[device.asset_id].usable(now_s)
 
     # -- publishing ----------------------------------------------------------------
 
@@ -434,7 +378,8 @@ class Controller(DataUpdateCoordinator[SiteData]):
     def _publish(self) -> None:
         self._published_s = self.hass.loop.time()
         self.async_set_updated_data(self._site_data())
-        self._report_issues()
+        self._issues.of_assets(self.crew, (*self.view.batteries, *self.view.pv))
+        self._issues.of_meter(self.view.meter, active=self.active, lost=self._meter_lost)
 
     @override
     async def _async_update_data(self) -> SiteData:
@@ -491,38 +436,7 @@ class Controller(DataUpdateCoordinator[SiteData]):
             return ControlState.OBSERVING
         return self.decision.state if self.decision is not None else ControlState.IDLE
 
-    # -- issues and storage ----------------------------------------------------------
-
-    def _report_issues(self) -> None:
-        """Tell the user what needs a hand, and take it back once it does not."""
-        for device in (*self.view.batteries, *self.view.pv):
-            if (writer := self.writers.get(device.asset_id)) is not None:
-                self._report("not_following", device, active=writer.faulted)
-                self._report("not_released", device, active=writer.holds_on)
-        meter = self.view.meter
-        self._report("meter_missing", None, active=self.active and meter is None)
-        if meter is not None:
-            self._report("meter_silent", meter, active=self.active and self._meter_lost)
-
-    def _report(self, key: str, device: DeviceCoordinator | None, *, active: bool) -> None:
-        """Report of a device; None: of the site as a whole."""
-        owner_id = self.config_entry.entry_id if device is None else device.asset_id
-        issue_id = f"{key}_{owner_id}"
-        if not active:
-            ir.async_delete_issue(self.hass, DOMAIN, issue_id)
-            return
-        ir.async_create_issue(
-            self.hass,
-            DOMAIN,
-            issue_id,
-            is_fixable=False,
-            severity=ir.IssueSeverity.WARNING,
-            translation_key=key,
-            translation_placeholders={
-                "device": self.name if device is None else device.name,
-                "site": self.name,
-            },
-        )
+    # -- storage ---------------------------------------------------------------------
 
     @callback
     def _to_store(self) -> StoredState:
@@ -530,5 +444,5 @@ class Controller(DataUpdateCoordinator[SiteData]):
             settings=asdict(self.settings),
             window=self._tracker.to_state(),
             peaks=self._peaks.to_state(),
-            engaged=[asset_id for asset_id, w in self.writers.items() if w.engaged],
+            engaged=self.crew.engaged,
         )

@@ -66,7 +66,7 @@ async def async_get_config_entry_diagnostics(
                 "refusals": writer.refusals,
                 "last_error": _without_address(runtime.devices[asset_id], writer.last_error),
             }
-            for asset_id, writer in controller.writers.items()
+            for asset_id, writer in controller.crew.writers.items()
         },
         "devices": {key: _device(device) for key, device in runtime.devices.items()},
         "outage": asdict(runtime.outage.data),

@@ -49,7 +49,7 @@ def observing(runtime: SiteRuntime) -> Observe:
     def observe() -> Observation:
         nonlocal written
         controller, now = runtime.controller, runtime.clock.now()
-        before, written = written, sum(each.writes for each in controller.writers.values())
+        before, written = written, sum(each.writes for each in controller.crew.writers.values())
         step = plan.step(now) if (plan := runtime.planning.plan) is not None else None
         buy, sell = prices.now(now)
         return Observation(

@@ -114,11 +114,11 @@ class BatteryTrials:
         """Do what the trial says until it is done."""
         controller, writer = (
             self._runtime.controller,
-            self._runtime.controller.writers[device.asset_id],
+            self._runtime.controller.crew.writers[device.asset_id],
         )
         self._trial = trial
         refusals = writer.refusals
-        controller.borrowed.add(device.asset_id)
+        controller.crew.borrowed.add(device.asset_id)
         try:
             while not trial.done and not controller.stopping:
                 if writer.refusals > refusals and device.link.in_a_row == 0:
@@ -135,7 +135,7 @@ class BatteryTrials:
                 await asyncio.sleep(LOOK_S)
         finally:
             self._trial = None
-            controller.borrowed.discard(device.asset_id)
+            controller.crew.borrowed.discard(device.asset_id)
             if writer.engaged and not controller.stopping:
                 # The trial has said so already, unless something went wrong with it.
                 writer.send(Command(asset_id=device.asset_id, power_w=None, reason=Reason.RELEASED))

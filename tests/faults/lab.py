@@ -102,7 +102,7 @@ class Lab:
         A cabinet without a register for that is told 0 W, which lapses by itself.
         """
         first, second = self.cabinets
-        writers = self.controller.writers.values()
+        writers = self.controller.crew.writers.values()
         return (
             first.command_w is None
             and not second.command_w

@@ -273,7 +273,7 @@ class Soak:
         if decision is None or decision.state in {ControlState.SAFE, ControlState.ISLANDED}:
             return f"the state is {decision.state if decision else None}"
         now_s = controller.clock.monotonic_s()
-        for name, writer in controller.writers.items():
+        for name, writer in controller.crew.writers.items():
             told_w = decision.setpoints.get(name)
             if writer.faulted and (abs(told_w or 0.0) > IDLE_W or not writer.usable(now_s)):
                 return f"{name} does not follow: {writer.last_error}"

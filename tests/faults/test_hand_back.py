@@ -75,7 +75,7 @@ async def test_what_was_switched_off_while_a_battery_was_silent_is_released_late
     lab = shaving
     await lab.fault("cabinet1", Fault.NO_ANSWER)
     await lab.switch(on=False)
-    assert lab.controller.writers["cabinet1"].engaged
+    assert lab.controller.crew.writers["cabinet1"].engaged
     assert lab.cabinets[0].command_w is not None
     await lab.seconds(20.0)
     await lab.mend()
@@ -204,7 +204,7 @@ async def test_a_start_after_a_kill_releases_what_it_must_not_command(
     assert lab.cabinets[0].lapses == 0
     # The other one has no register for a release; a new process leaves it to its lapse.
     await lab.until(lambda: lab.cabinets[1].command_w is None, within_s=LAPSE_S)
-    assert not any(writer.engaged for writer in lab.controller.writers.values())
+    assert not any(writer.engaged for writer in lab.controller.crew.writers.values())
 
 
 async def test_what_was_set_and_metered_survives_a_restart(shaving: Lab) -> None:

@@ -59,7 +59,7 @@ async def test_a_battery_that_ignores_commands_is_found_out_and_taken_up_again(
     await lab.seconds(2.0)
     let_go_s = lab.now_s
     await grid_is_held(lab)
-    assert not lab.controller.writers["cabinet1"].engaged
+    assert not lab.controller.crew.writers["cabinet1"].engaged
     await lab.until(lambda: bool(lab.writes_since(let_go_s, "cabinet1")), within_s=PAUSE_S)
     assert lab.issue("not_following", "cabinet1")
 

@@ -328,7 +328,7 @@ async def test_a_trial_ends_in_release_when_a_link_is_lost(
     assert found(lab, Check.COMMAND, "cabinet1").key == key
     await lab.mend()
     await lab.until(lambda: lab.cabinets[0].command_w is None, within_s=40.0)
-    assert not any(writer.engaged for writer in lab.controller.writers.values())
+    assert not any(writer.engaged for writer in lab.controller.crew.writers.values())
     await lab.put_away()
 
 
@@ -446,7 +446,7 @@ async def test_control_ends_when_its_meter_turns_out_to_be_the_wrong_way_round(
     issue = ir.async_get(lab.hass).async_get_issue(DOMAIN, "control_unproven_site")
     assert issue is not None
     assert issue.translation_key == "control_disproven"
-    writers = lab.controller.writers.values()
+    writers = lab.controller.crew.writers.values()
     await lab.until(lambda: not any(each.engaged for each in writers), within_s=10.0)
 
 
