@@ -54,13 +54,13 @@ async def add_site(client: Client, scenario: str) -> str:
     return str(result["result"]["entry_id"])
 
 
-async def add_dashboard(client: Client) -> None:
+async def add_dashboard(client: Client, path: str = DASHBOARD) -> None:
     """Put the dashboard into the sidebar, and make it the one that opens first."""
     dashboards = await client.call("lovelace/dashboards/list")
-    if DASHBOARD not in {dashboard["url_path"] for dashboard in dashboards}:
+    if path not in {dashboard["url_path"] for dashboard in dashboards}:
         await client.call(
             "lovelace/dashboards/create",
-            url_path=DASHBOARD,
+            url_path=path,
             title="Computeload",
             icon="mdi:server-network",
             show_in_sidebar=True,
@@ -69,10 +69,10 @@ async def add_dashboard(client: Client) -> None:
         )
         await client.call(
             "lovelace/config/save",
-            url_path=DASHBOARD,
+            url_path=path,
             config={"strategy": {"type": "custom:computeload"}},
         )
-        await client.call("frontend/set_user_data", key="core", value={"default_panel": DASHBOARD})
+        await client.call("frontend/set_user_data", key="core", value={"default_panel": path})
 
 
 def of_site(entities: Iterable[Entity], key: str) -> Entity | None:

@@ -15,6 +15,7 @@ import pytest
 from scripts.client import ApiError, Json
 from scripts.demo import (
     DASHBOARD,
+    add_dashboard,
     check_dashboard,
     of_site,
     wait_for_action,
@@ -29,6 +30,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
 SHOTS = Path(__file__).parents[2] / "build" / "screenshots"
 COLD_LOADS = 6
+BARE = "bare-site"
+"""The dashboard of a site without a device."""
 PATIENCE_MS = clicks.PATIENCE_MS
 VIEWS = {
     "now": ("computeload-flow-card .node", "computeload-window-card .bar"),
@@ -77,7 +80,14 @@ async def test_a_real_site_goes_straight_on_to_its_grid_meter(
         (entry,) = await client.call("config_entries/get", domain="computeload")
         assert entry["state"] == "loaded"
         await page.screenshot(path=SHOTS / "real-site-meter.png")
+        await add_dashboard(client, BARE)
+        for view in VIEWS:
+            await page.goto(f"{client.url}/{BARE}/{view}")
+            await expect_words(page)
+            await page.screenshot(path=SHOTS / f"real-site-{view}.png")
         assert errors == []
+    for dashboard in await client.call("lovelace/dashboards/list"):
+        await client.call("lovelace/dashboards/delete", dashboard_id=dashboard["id"])
     await client.delete(f"/api/config/config_entries/entry/{entry['entry_id']}")
 
 

@@ -13,7 +13,14 @@ const FULL = { grid_options: { columns: "full" } };
 const OWN_NAME = { type: "entity" };
 
 const heading = (text, icon, more = {}) => ({ type: "heading", heading: text, icon, ...more });
-const section = (head, cards, more = {}) => ({ type: "grid", cards: [head, ...cards.filter(Boolean)], ...more });
+/** A heading with cards below it. Without any there is none; it goes where all of them hide. */
+function section(head, cards, more = {}) {
+  const below = cards.filter(Boolean);
+  if (!below.length) return null;
+  const hidden = below.every((card) => card.visibility);
+  const visibility = hidden && [{ condition: "or", conditions: below.flatMap((card) => card.visibility) }];
+  return { type: "grid", cards: [head, ...below], ...(visibility && { visibility }), ...more };
+}
 const tile = (entity, name = OWN_NAME, options = {}) => (entity ? { type: "tile", entity, name, ...options } : null);
 
 /** A tile that is there only while there is something to say. */
@@ -38,7 +45,7 @@ const view = (say, path, icon, sections, columns = 3) => ({
   icon,
   type: "sections",
   max_columns: columns,
-  sections,
+  sections: sections.filter(Boolean),
 });
 
 export function emptyView(say) {
@@ -100,7 +107,7 @@ function planView(say, site) {
     section(heading(say("heading.next_hours"), "mdi:calendar-clock"), [own("plan", site, FULL)], { column_span: 2 }),
     section(heading(say("heading.planned"), "mdi:head-lightbulb-outline"), [
       tile(its.plan_status, OWN_NAME, WIDE),
-      tile(its.plan_reason, OWN_NAME, WIDE),
+      known(its.plan_reason, OWN_NAME, WIDE),
       known(its.planned_battery_power, say("tile.battery")),
       known(its.planned_grid_power, say("tile.grid")),
       known(its.next_charge, say("tile.charges_next")),
@@ -110,7 +117,7 @@ function planView(say, site) {
       known(its.planned_soc, say("tile.charged_to"), WIDE),
     ]),
     section(heading(say("heading.signals"), "mdi:currency-eur"), [
-      tile(its.price, say("tile.market_price"), WIDE),
+      its.price ? tile(its.price, say("tile.market_price"), WIDE) : { type: "markdown", content: say("guide.price_more"), ...WIDE },
       tile(its.carbon_intensity, say("tile.co2"), WIDE),
       known(its.price_kind),
       known(its.price_reach),
@@ -165,7 +172,7 @@ function peaksView(say, site) {
   return view(say, "peaks", "mdi:chart-bell-curve", [
     section(heading(say("heading.peaks"), "mdi:chart-bar"), [
       own("peaks", site, WIDE),
-      tile(its.billed_peak, OWN_NAME, WIDE),
+      known(its.billed_peak, OWN_NAME, WIDE),
       known(its.planned_peak, say("tile.peak_24h"), WIDE),
     ]),
     section(heading(say("heading.culprit"), "mdi:magnify"), [own("culprit", site, WIDE)]),
@@ -179,7 +186,7 @@ function savingsView(say, site) {
   return view(say, "savings", "mdi:piggy-bank-outline", [
     section(heading(say("heading.months"), "mdi:calendar-month"), [own("savings", site, FULL)], { column_span: 2 }),
     section(heading(say("heading.saved"), "mdi:piggy-bank-outline"), [
-      tile(its.savings_month, say("tile.saved_month"), WIDE),
+      known(its.savings_month, say("tile.saved_month"), WIDE),
       known(its.savings_today, say("tile.saved_today")),
       known(its.savings_year, say("tile.saved_year")),
       known(its.savings_demand, say("savings.demand")),
@@ -189,10 +196,10 @@ function savingsView(say, site) {
       known(its.co2_saved, say("savings.co2"), WIDE),
     ]),
     section(heading(say("heading.bill"), "mdi:receipt-text-outline"), [
-      tile(its.bill_month, say("tile.bill_month"), WIDE),
-      tile(its.bill_month_energy, say("tile.bill_month_energy")),
-      tile(its.bill_month_demand, say("tile.bill_month_demand")),
-      tile(its.bill_year, say("tile.bill_year"), WIDE),
+      known(its.bill_month, say("tile.bill_month"), WIDE),
+      known(its.bill_month_energy, say("tile.bill_month_energy")),
+      known(its.bill_month_demand, say("tile.bill_month_demand")),
+      known(its.bill_year, say("tile.bill_year"), WIDE),
     ]),
     section(heading(say("heading.shadow"), "mdi:ghost-outline"), [
       known(its.shadow_month, say("tile.shadow_month"), WIDE),
