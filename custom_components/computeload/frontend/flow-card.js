@@ -94,10 +94,8 @@ export class FlowCard extends SiteCard {
     .grid { --own: var(--energy-grid-consumption-color, #488fc2); }
     .battery { --own: var(--energy-battery-out-color, #4db6ac); }
     .load { --own: var(--load-color); }
-    .live { stroke: var(--own); stroke-dasharray: 6 5; animation: run 1.2s linear infinite; }
+    .live { stroke: var(--own); stroke-dasharray: 6 5; }
     .arrow { fill: var(--own); }
-    @keyframes run { from { stroke-dashoffset: 11; } to { stroke-dashoffset: 0; } }
-    @media (prefers-reduced-motion: reduce) { .live { animation: none; } }
     .node {
       position: absolute; width: ${2 * RADIUS}px; height: ${2 * RADIUS}px; box-sizing: border-box;
       border: 2px solid var(--own); border-radius: 50%; background: var(--card-background-color);
