@@ -125,7 +125,13 @@ async def test_there_is_nothing_but_reports_to_be_had(
     assert shown.status in {HTTPStatus.NOT_FOUND, HTTPStatus.BAD_REQUEST}
 
 
-@pytest.mark.parametrize("month", ["2026-13", "march", "2026", "2026-03-01", ""])
+@pytest.mark.parametrize(
+    "month",
+    [
+        *("2026-13", "march", "2026", "2026-03-01", ""),
+        *("0001-01", "9999-12"),
+    ],
+)
 async def test_a_month_that_is_none_is_refused(
     hass: HomeAssistant, still_site: MockConfigEntry, month: str
 ) -> None:

@@ -14,14 +14,19 @@ from ..reports import async_make, link
 from .base import ActionDescription, Answer, Arguments, failed, wrong
 
 CONF_MONTH: Final = "month"
+YEARS: Final = range(2000, 2100)
+"""Outside of these nobody metered, and the calendar ends."""
 
 
 def month(value: object) -> date:
     """Return the first day of a month like 2026-11; raises vol.Invalid."""
     try:
-        return datetime.strptime(str(value), "%Y-%m").date()  # noqa: DTZ007 - a month has no zone
+        first = date.fromisoformat(f"{value}-01")
     except ValueError as err:
         raise vol.Invalid("A month is written like 2026-11") from err
+    if first.year not in YEARS:
+        raise vol.Invalid(f"A year between {YEARS.start} and {YEARS.stop - 1} is needed")
+    return first
 
 
 async def _async_create(
